@@ -1,0 +1,337 @@
+// The Python module lawfit._core: arrays in, GIL released, arrays out. Checks nothing that Python
+// layers have not promised, except sizes.
+#include <pybind11/functional.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <lawfit/kernels.hpp>
+#include <lawfit/objective/objective.hpp>
+#include <lawfit/parallel.hpp>
+#include <lawfit/search/bootstrap.hpp>
+#include <lawfit/search/multistart.hpp>
+#include <lawfit/status.hpp>
+
+namespace py = pybind11;
+using namespace lawfit;
+
+namespace {
+
+using Array = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using IntArray = py::array_t<int, py::array::c_style | py::array::forcecast>;
+using OperationTuple = std::tuple<std::string, std::vector<int>>;
+
+Array to_array(const std::vector<double>& values, std::vector<py::ssize_t> shape) {
+    Array out(shape);
+    std::copy(values.begin(), values.end(), out.mutable_data());
+    return out;
+}
+
+template <class T>
+py::array_t<T> to_array(const std::vector<T>& values) {
+    py::array_t<T> out(static_cast<py::ssize_t>(values.size()));
+    std::copy(values.begin(), values.end(), out.mutable_data());
+    return out;
+}
+
+Vector to_vector(const Array& a) { return Eigen::Map<const Vector>(a.data(), a.size()); }
+
+Array from_vector(const Vector& v) { return Array(v.size(), v.data()); }
+
+Array from_symmetric(const Matrix& m) {
+    Array out({m.rows(), m.cols()});
+    std::copy(m.data(), m.data() + m.size(), out.mutable_data());
+    return out;
+}
+
+void require(bool condition, const std::string& message) {
+    if (!condition) throw py::value_error(message);
+}
+
+std::vector<Operation> operations(const std::vector<OperationTuple>& list) {
+    std::vector<Operation> out;
+    for (const auto& [name, operands] : list) {
+        const Opcode code = opcode_from_name(name);
+        require(code != Opcode::count_, "program: there is no operation \"" + name + "\"");
+        out.push_back({code, operands});
+    }
+    return out;
+}
+
+std::vector<OperationTuple> operation_tuples(const std::vector<Operation>& list) {
+    std::vector<OperationTuple> out;
+    for (const Operation& op : list) out.emplace_back(opcode_name(op.code), op.operands);
+    return out;
+}
+
+// One pointer per column of the program; all of one length.
+std::vector<const double*> column_pointers(const Program& program, const std::vector<Array>& columns,
+                                           py::ssize_t rows) {
+    require(static_cast<int>(columns.size()) == program.column_count(),
+            "expected " + std::to_string(program.column_count()) + " columns, got " +
+                std::to_string(columns.size()));
+    std::vector<const double*> pointers;
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+        require(columns[k].ndim() == 1 && columns[k].size() == rows,
+                "column \"" + program.columns()[k] + "\" must have shape (" + std::to_string(rows) + ",)");
+        pointers.push_back(columns[k].data());
+    }
+    return pointers;
+}
+
+// The value, and on request the Jacobian, of a program over a table.
+py::object evaluate(const Program& program, const std::vector<Array>& columns, py::ssize_t rows,
+                    const Array& parameters, bool with_jacobian) {
+    require(parameters.size() == program.parameter_count(),
+            "expected " + std::to_string(program.parameter_count()) + " parameters, got " +
+                std::to_string(parameters.size()));
+    const auto pointers = column_pointers(program, columns, rows);
+    const auto p = static_cast<py::ssize_t>(program.parameter_count());
+    Array values(rows);
+    Array jacobian({with_jacobian ? rows : 0, p});
+    double* out = values.mutable_data();
+    double* out_jacobian = jacobian.mutable_data();
+    const double* in = parameters.data();
+    {
+        const py::gil_scoped_release release;  // every Python object has been turned into a pointer
+        const BoundColumns bound(program, pointers, static_cast<int>(rows));
+        Evaluator evaluator(program, bound);
+        evaluator.set_parameters(in);
+        const Buffer ones(static_cast<std::size_t>(Evaluator::block_rows), 1.0);
+        for (int b = 0; b < evaluator.block_count(); ++b) {
+            const py::ssize_t at = static_cast<py::ssize_t>(b) * Evaluator::block_rows;
+            const py::ssize_t n = std::min<py::ssize_t>(evaluator.block_size(b), rows - at);
+            const double* z = evaluator.forward(b);
+            std::copy(z, z + n, out + at);
+            if (!with_jacobian) continue;
+            const double* const* leaf = evaluator.reverse(b, ones.data());
+            const double* chain = evaluator.leaf_jacobian();
+            for (py::ssize_t i = 0; i < n; ++i)
+                for (py::ssize_t k = 0; k < p; ++k) {
+                    double d = 0.0;
+                    for (std::size_t l = 0; l < program.leaves().size(); ++l) {
+                        const double c = chain[l * static_cast<std::size_t>(p) + static_cast<std::size_t>(k)];
+                        if (c != 0.0) d += leaf[l][i] * c;
+                    }
+                    out_jacobian[(at + i) * p + k] = d;
+                }
+        }
+    }
+    if (!with_jacobian) return std::move(values);
+    return py::make_tuple(values, jacobian);
+}
+
+using LossTuple = std::tuple<std::string, double, double, double>;
+
+LossSpec loss_spec(const LossTuple& loss) {
+    const auto& [kind, above, below, core] = loss;
+    LossSpec spec;
+    spec.above = above;
+    spec.below = below;
+    spec.core = core;
+    if (kind == "squared") spec.kind = LossKind::squared;
+    else if (kind == "linear") spec.kind = LossKind::linear;
+    else if (kind == "cauchy") spec.kind = LossKind::cauchy;
+    else if (kind == "logcosh") spec.kind = LossKind::logcosh;
+    else throw py::value_error("there is no loss kind \"" + kind + "\"");
+    return spec;
+}
+
+std::unique_ptr<Objective> make_objective(const Program& program, const std::vector<Array>& columns,
+                                          const Array& target, const std::optional<Array>& weight,
+                                          const std::optional<Array>& sigma, const LossTuple& loss,
+                                          bool scale_is_fitted, double log_normaliser,
+                                          const IntArray& source, const Array& value, int free_count,
+                                          const Array& lower, const Array& upper, const Array& typical) {
+    Objective::Data data;
+    data.rows = static_cast<int>(target.size());
+    data.columns = column_pointers(program, columns, target.size());
+    data.target = target.data();
+    require(!weight || weight->size() == target.size(), "weight and target differ in length");
+    require(!sigma || sigma->size() == target.size(), "sigma and target differ in length");
+    data.weight = weight ? weight->data() : nullptr;
+    data.sigma = sigma ? sigma->data() : nullptr;
+    Parameterisation parameterisation;
+    parameterisation.source.assign(source.data(), source.data() + source.size());
+    parameterisation.value.assign(value.data(), value.data() + value.size());
+    parameterisation.free_count = free_count;
+    return std::make_unique<Objective>(
+        program, data, Objective::Terms{loss_spec(loss), scale_is_fitted, log_normaliser},
+        std::move(parameterisation), Objective::Bounds{to_vector(lower), to_vector(upper), to_vector(typical)});
+}
+
+// Runs `body(monitor)` without the GIL; Ctrl-C and a falsy answer of `progress` stop it.
+// An exception of `progress` is rethrown once the workers have come to rest.
+template <class Body>
+auto watched(const py::object& progress, Body body) {
+    std::exception_ptr error;
+    Monitor monitor([&](long done) {
+        const py::gil_scoped_acquire acquire;
+        if (PyErr_CheckSignals() != 0) {
+            PyErr_Clear();  // reported through `interrupted`, with the work done so far
+            return false;
+        }
+        if (progress.is_none()) return true;
+        try {
+            progress(done);
+            return true;
+        } catch (py::error_already_set&) {
+            error = std::current_exception();
+            return false;
+        }
+    });
+    auto result = [&] {
+        const py::gil_scoped_release release;
+        return body(monitor);
+    }();
+    if (error) std::rethrow_exception(error);
+    return result;
+}
+
+SolverOptions solver_options(double tolerance, int max_evaluations) {
+    SolverOptions options;
+    options.tolerance = tolerance;
+    options.max_evaluations = max_evaluations;
+    options.check();
+    return options;
+}
+
+void require_points(const Objective& objective, const Array& points, const char* what) {
+    require(points.ndim() == 2 && points.shape(1) == objective.dimension(),
+            std::string(what) + " must have shape (count, " + std::to_string(objective.dimension()) + ")");
+}
+
+py::dict run_multistart(const Objective& objective, const Array& starts, double tolerance,
+                        int max_evaluations, int threads, const py::object& progress) {
+    require_points(objective, starts, "starts");
+    const SolverOptions options = solver_options(tolerance, max_evaluations);
+    const double* data = starts.data();
+    const long count = static_cast<long>(starts.shape(0));
+    const MultistartResult r = watched(progress, [&](Monitor& monitor) {
+        return multistart(objective, data, count, options, threads, monitor);
+    });
+    py::dict out;
+    out["x"] = to_array(r.x, {count, objective.dimension()});
+    out["objective"] = to_array(r.objective);
+    out["decrement"] = to_array(r.decrement);
+    out["status"] = to_array(r.status);
+    out["evaluations"] = to_array(r.evaluations);
+    out["interrupted"] = r.interrupted;
+    return out;
+}
+
+py::dict run_bootstrap(const Objective& objective, const Array& starts, long first_draw, long draws,
+                       std::uint64_t seed, double tolerance, int max_evaluations, int threads,
+                       const py::object& progress) {
+    require_points(objective, starts, "starts");
+    require(starts.shape(0) >= 1, "starts must have at least one row");
+    const SolverOptions options = solver_options(tolerance, max_evaluations);
+    const double* data = starts.data();
+    const int count = static_cast<int>(starts.shape(0));
+    const BootstrapResult r = watched(progress, [&](Monitor& monitor) {
+        return bootstrap_cases(objective, data, count, first_draw, draws, seed, options, threads, monitor);
+    });
+    py::dict out;
+    out["x"] = to_array(r.x, {draws, objective.dimension()});
+    out["objective"] = to_array(r.objective);
+    out["status"] = to_array(r.status);
+    out["evaluations"] = to_array(r.evaluations);
+    out["warm_start_was_beaten"] = to_array(r.warm_start_was_beaten).attr("astype")("bool");
+    out["interrupted"] = r.interrupted;
+    return out;
+}
+
+py::dict info() {
+    py::dict out;
+    out["instruction_set"] = kernels::active().name;
+    py::list sets;
+    for (int i = 0; kernels::available_builds[i]; ++i)
+        if (kernels::runs_here(*kernels::available_builds[i])) sets.append(kernels::available_builds[i]->name);
+    out["instruction_sets"] = sets;
+    out["openmp"] = has_openmp();
+    out["threads"] = thread_count(0);
+    out["compiler"] = LAWFIT_COMPILER;
+    out["version"] = LAWFIT_VERSION;
+    return out;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "Compiled core of lawfit. Private: use the package's own functions.";
+
+    py::class_<Program>(m, "Program")
+        .def(py::init([](std::vector<std::string> columns, std::vector<std::string> parameters,
+                         std::vector<double> constants, const std::vector<OperationTuple>& data_operations,
+                         const std::vector<OperationTuple>& uniform_operations,
+                         const std::vector<OperationTuple>& row_operations, int output) {
+                 return Program({std::move(columns), std::move(parameters), std::move(constants),
+                                 operations(data_operations), operations(uniform_operations),
+                                 operations(row_operations), output});
+             }),
+             py::arg("columns"), py::arg("parameters"), py::arg("constants"), py::arg("data_operations"),
+             py::arg("uniform_operations"), py::arg("row_operations"), py::arg("output"))
+        .def_property_readonly("columns", &Program::columns)
+        .def_property_readonly("parameters", &Program::parameters)
+        .def_property_readonly("constants", &Program::constants)
+        .def_property_readonly("data_operations", [](const Program& p) { return operation_tuples(p.data_operations()); })
+        .def_property_readonly("uniform_operations", [](const Program& p) { return operation_tuples(p.uniform_operations()); })
+        .def_property_readonly("row_operations", [](const Program& p) { return operation_tuples(p.row_operations()); })
+        .def_property_readonly("output", &Program::output)
+        .def("disassemble", &Program::disassemble)
+        .def("values", [](const Program& p, const std::vector<Array>& columns, py::ssize_t rows, const Array& x) {
+            return evaluate(p, columns, rows, x, false);
+        }, py::arg("columns"), py::arg("rows"), py::arg("parameters"))
+        .def("values_and_jacobian", [](const Program& p, const std::vector<Array>& columns, py::ssize_t rows, const Array& x) {
+            return evaluate(p, columns, rows, x, true);
+        }, py::arg("columns"), py::arg("rows"), py::arg("parameters"));
+
+    py::class_<Objective>(m, "Objective")
+        .def(py::init(&make_objective), py::arg("program"), py::arg("columns"), py::arg("target"),
+             py::arg("weight"), py::arg("sigma"), py::arg("loss"), py::arg("scale_is_fitted"),
+             py::arg("log_normaliser"), py::arg("source"), py::arg("value"), py::arg("free_count"),
+             py::arg("lower"), py::arg("upper"), py::arg("typical"))
+        .def_property_readonly("dimension", &Objective::dimension)
+        .def_property_readonly("rows", &Objective::rows)
+        .def("value", [](const Objective& o, const Array& x) {
+            require(x.size() == o.dimension(), "x must have shape (" + std::to_string(o.dimension()) + ",)");
+            return ObjectiveEvaluator(o).value(to_vector(x));
+        }, py::arg("x"))
+        .def("derivatives", [](const Objective& o, const Array& x) {
+            require(x.size() == o.dimension(), "x must have shape (" + std::to_string(o.dimension()) + ",)");
+            ObjectiveEvaluator evaluator(o);
+            Vector gradient;
+            Matrix bend, curvature;
+            const double f = evaluator.value(to_vector(x));
+            evaluator.derivatives(gradient, &bend, &curvature);
+            return py::make_tuple(f, from_vector(gradient), from_symmetric(bend), from_symmetric(curvature));
+        }, py::arg("x"))
+        .def("values_at", [](const Objective& o, const Array& points, int threads) {
+            require_points(o, points, "points");
+            const double* data = points.data();
+            const long count = static_cast<long>(points.shape(0));
+            return to_array(watched(py::none(), [&](Monitor& monitor) {
+                return values_at(o, data, count, threads, monitor);
+            }));
+        }, py::arg("points"), py::arg("threads") = 0);
+
+    m.def("multistart", &run_multistart, py::arg("objective"), py::arg("starts"), py::arg("tolerance"),
+          py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));
+    m.def("bootstrap_cases", &run_bootstrap, py::arg("objective"), py::arg("starts"), py::arg("first_draw"),
+          py::arg("draws"), py::arg("seed"), py::arg("tolerance"), py::arg("max_evaluations"),
+          py::arg("threads"), py::arg("progress"));
+    m.def("info", &info);
+    m.def("select_instruction_set", &kernels::select, py::arg("name"));
+    m.def("set_serial_only", &set_serial_only);
+
+    py::list statuses;
+#define LAWFIT_STATUS_TUPLE(name, ok, sentence) statuses.append(py::make_tuple(#name, ok, sentence));
+    LAWFIT_STATUSES(LAWFIT_STATUS_TUPLE)
+#undef LAWFIT_STATUS_TUPLE
+    m.attr("statuses") = statuses;
+}

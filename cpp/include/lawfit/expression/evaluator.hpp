@@ -1,0 +1,68 @@
+// One worker's running of a program over a table: values, and adjoints back to the parameters.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <lawfit/aligned.hpp>
+#include <lawfit/expression/columns.hpp>
+#include <lawfit/expression/program.hpp>
+
+namespace lawfit {
+
+// Holds all memory it needs from construction on; not for use by two threads at once. The program
+// and the columns must outlive it.
+class Evaluator {
+public:
+    static constexpr int block_rows = 256;
+
+    Evaluator(const Program& program, const BoundColumns& columns);
+
+    int block_count() const { return (columns_.padded() + block_rows - 1) / block_rows; }
+    int block_size(int block) const;
+
+    // Runs the uniform operations. parameters: (parameter_count,)
+    void set_parameters(const double* parameters);
+
+    // Values of one block, (block_size,). Valid until the next call.
+    const double* forward(int block);
+
+    // After forward() of the same block: seed[i] * d value[i] / d leaf, for every leaf.
+    // Column k, (block_size,), is the derivative with respect to program.leaves()[k].
+    const double* const* reverse(int block, const double* seed);
+
+    // d leaf / d parameter, (leaves, parameter_count) row-major; valid after set_parameters().
+    const double* leaf_jacobian();
+    // True when every leaf is a parameter, so that leaf_jacobian() only selects.
+    bool leaves_are_parameters() const { return leaves_are_parameters_; }
+
+private:
+    const double* operand(int id, int block) const;
+    double* adjoint(int id);
+    void run_uniform_operations();
+
+    const Program& program_;
+    const BoundColumns& columns_;
+    bool leaves_are_parameters_;
+    bool branches_;  // some rows may take no part in some operations
+
+    std::vector<double> slots_;          // (slot_count,)
+    std::vector<double> slot_tangents_;  // (slot_count, parameter_count)
+    std::vector<double> leaf_jacobian_;
+    bool leaf_jacobian_is_current_ = false;
+
+    Buffer registers_;       // (row operations, block_rows)
+    Buffer adjoints_;        // (row operations, block_rows)
+    Buffer shares_;          // scratch of logsumexp operations, (share columns, block_rows)
+    Buffer leaf_columns_;    // (leaves, block_rows)
+    Buffer work_;            // (block_rows,)
+    std::vector<int> share_offset_;  // first share column of each row operation
+    std::vector<char> register_written_;
+    std::vector<char> leaf_written_;
+    std::vector<double*> leaf_pointers_;
+    std::vector<double> coefficients_;
+    std::vector<const double*> pointers_;
+    std::vector<double*> share_pointers_;
+};
+
+}  // namespace lawfit

@@ -1,0 +1,102 @@
+// What every instruction-set build of the kernels offers: arithmetic on blocks of rows, nothing else.
+//
+// This header is included by the kernel files, which are compiled with wider instruction sets than
+// the rest of the library: it must not pull in inline code of Eigen or the standard library, or the
+// linker could give the wide copy of that code to a machine that cannot run it.
+#pragma once
+
+#include <lawfit/opcodes.hpp>
+
+namespace lawfit::kernels {
+
+// Every block holds a multiple of this many rows; the tail is padded by the caller.
+constexpr int row_multiple = 8;
+
+// The losses rho(u), minimised as sum w rho(u).
+//   squared   u^2 / 2
+//   linear    c |u| outside |u| <= core, c u^2 / (2 core) + c core / 2 shifted to be continuous inside;
+//             c = above for u > 0, below otherwise. Huber(d): above = below = core = d.
+//             Absolute: above = below = 1, core = 0. Quantile(q): above = 1 - q, below = q, core = 0.
+//   cauchy    core^2 / 2 log(1 + (u / core)^2)
+//   logcosh   core^2 log cosh(u / core)
+enum class LossKind : std::int32_t { squared, linear, cauchy, logcosh };
+
+struct LossSpec {
+    LossKind kind = LossKind::squared;
+    double above = 1.0;
+    double below = 1.0;
+    double core = 1.0;
+};
+
+struct KernelTable {
+    const char* name;
+
+    // out = f(a); adjoint: d_a (+)= d_out * f'(a). `add` false overwrites d_a.
+    using UnaryForward = void (*)(int n, const double* a, double* out);
+    using UnaryReverse = void (*)(int n, const double* a, const double* out, const double* d_out,
+                                  double* d_a, bool add);
+    UnaryForward unary_forward[unary_count];
+    UnaryReverse unary_reverse[unary_count];
+
+    // Either adjoint pointer may be null: nobody needs that derivative.
+    using BinaryForward = void (*)(int n, const double* a, const double* b, double* out);
+    using BinaryReverse = void (*)(int n, const double* a, const double* b, const double* out,
+                                   const double* d_out, double* d_a, bool add_a, double* d_b,
+                                   bool add_b);
+    BinaryForward binary_forward[binary_count];
+    BinaryReverse binary_reverse[binary_count];
+
+    void (*where_forward)(int n, const double* condition, const double* a, const double* b,
+                          double* out);
+    void (*where_reverse)(int n, const double* condition, const double* d_out, double* d_a,
+                          bool add_a, double* d_b, bool add_b);
+
+    // out = offset + sum_k coefficient[k] * x[k]
+    void (*affine)(int n, double offset, int terms, const double* coefficient,
+                   const double* const* x, double* out);
+
+    // out = log(fixed_sum * exp(fixed_shift) + sum_k coefficient[k] * exp(x[k])), finite wherever the
+    // answer is. share[k] = exp(x[k] - out), fixed_share = exp(fixed_shift - out): the softmax that the
+    // adjoint needs. fixed_share is null when there is no fixed part.
+    void (*logsumexp)(int n, double fixed_shift, double fixed_sum, int terms,
+                      const double* coefficient, const double* const* x, double* out,
+                      double* const* share, double* fixed_share);
+
+    // y (+)= c * a, and y (+)= c * a * b
+    void (*scale)(int n, double c, const double* a, double* y, bool add);
+    void (*multiply)(int n, double c, const double* a, const double* b, double* y, bool add);
+
+    // The same, but 0 where a is 0 even if b is not finite there: for adjoints behind a `where`.
+    void (*multiply_guarded)(int n, double c, const double* a, const double* b, double* y, bool add);
+
+    // u = (value - target) * factor [* row_factor]; row_factor may be null.
+    void (*residual)(int n, const double* value, const double* target, double factor,
+                     const double* row_factor, double* u);
+
+    // sum w rho(u)
+    double (*loss_value)(int n, const LossSpec* loss, const double* u, const double* w);
+    // slope = w rho'(u); bend = w rho'(u)^2 / (2 rho(u)), the Gauss-Newton weight of the
+    // signed-root-loss residual; curvature = w rho''(u). Any output may be null.
+    void (*loss_slopes)(int n, const LossSpec* loss, const double* u, const double* w, double* slope,
+                        double* bend, double* curvature);
+
+    double (*dot)(int n, const double* a, const double* b);
+    // gram[i (i + 1) / 2 + j] += sum_row weight * jacobian[i] * jacobian[j], j <= i.
+    // scratch holds n doubles.
+    void (*gram)(int n, int columns, const double* const* jacobian, const double* weight,
+                 double* gram, double* scratch);
+};
+
+// The builds that exist in this library, best last; null-terminated.
+extern const KernelTable* const available_builds[];
+
+// The build in use: the widest that this processor runs, or the one named by LAWFIT_ISA.
+const KernelTable& active();
+
+// Chooses a build by name. Returns false when this library or this processor does not have it.
+bool select(const char* name);
+
+// True if this processor can run the build.
+bool runs_here(const KernelTable& table);
+
+}  // namespace lawfit::kernels

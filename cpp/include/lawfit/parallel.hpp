@@ -1,0 +1,91 @@
+// The library's only parallel loop, and how a caller watches and stops it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <mutex>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+namespace lawfit {
+
+// Threads that a call asking for `requested` gets; 0 or less asks for the default (OMP_NUM_THREADS,
+// 1 inside another parallel region, 1 in a process forked after OpenMP was used).
+int thread_count(int requested);
+bool has_openmp();
+// For a forked child, in which the OpenMP runtime's threads do not exist.
+void set_serial_only();
+
+// Watches a parallel loop from the thread that started it.
+class Monitor {
+public:
+    // Called on the starting thread about every 50 ms with the number of finished tasks; returns
+    // false to stop.
+    using Poll = std::function<bool(long done)>;
+
+    explicit Monitor(Poll poll = {}) : poll_(std::move(poll)), last_(Clock::now()) {}
+
+    void finished_one() { done_.fetch_add(1, std::memory_order_relaxed); }
+    long done() const { return done_.load(std::memory_order_relaxed); }
+    bool stopped() const { return stop_.load(std::memory_order_relaxed); }
+    void stop() { stop_.store(true, std::memory_order_relaxed); }
+
+    // Asks the poll if it is time; only for the starting thread.
+    void check() {
+        if (!poll_ || stopped()) return;
+        const auto now = Clock::now();
+        if (now - last_ < std::chrono::milliseconds(50)) return;
+        last_ = now;
+        if (!poll_(done())) stop();
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    Poll poll_;
+    Clock::time_point last_;
+    std::atomic<long> done_{0};
+    std::atomic<bool> stop_{false};
+};
+
+// Runs body(task, worker) for task = 0 .. tasks - 1 on `threads` workers, worker 0 being the calling
+// thread, which also polls. Tasks are handed out in order, one at a time, and none is started after
+// the monitor stops. The first exception stops the loop and is rethrown.
+template <class Body>
+void parallel_for(long tasks, int threads, Monitor& monitor, Body body) {
+    std::atomic<long> next{0};
+    std::exception_ptr error;
+    std::mutex error_mutex;
+    const auto work = [&](int worker) {
+        try {
+            for (;;) {
+                if (monitor.stopped()) return;
+                const long task = next.fetch_add(1, std::memory_order_relaxed);
+                if (task >= tasks) return;
+                body(task, worker);
+                monitor.finished_one();
+                if (worker == 0) monitor.check();
+            }
+        } catch (...) {
+            const std::lock_guard<std::mutex> lock(error_mutex);
+            if (!error) error = std::current_exception();
+            monitor.stop();
+        }
+    };
+    if (threads <= 1 || tasks <= 1) {
+        work(0);
+    } else {
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(threads)
+        work(omp_get_thread_num());
+#else
+        work(0);
+#endif
+    }
+    if (error) std::rethrow_exception(error);
+}
+
+}  // namespace lawfit

@@ -1,0 +1,486 @@
+// The kernels, compiled once per instruction set; LAWFIT_BUILD names the build.
+#include <lawfit/kernels.hpp>
+#include "vector_math.hpp"
+
+namespace lawfit::kernels {
+namespace {
+
+// A register of doubles, for reductions, whose order compilers may not change by themselves.
+#if defined(__GNUC__) && defined(__AVX512F__)
+constexpr int width = 8;
+#elif defined(__GNUC__) && defined(__AVX__)
+constexpr int width = 4;
+#elif defined(__GNUC__)
+constexpr int width = 2;
+#else
+constexpr int width = 1;
+#endif
+#if defined(__GNUC__)
+typedef double Vector __attribute__((vector_size(width * sizeof(double))));
+LAWFIT_INLINE Vector load(const double* p) {
+    Vector v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+LAWFIT_INLINE double lane(const Vector& v, int i) { return v[i]; }
+#else
+typedef double Vector;
+LAWFIT_INLINE Vector load(const double* p) { return *p; }
+LAWFIT_INLINE double lane(const Vector& v, int) { return v; }
+#endif
+LAWFIT_INLINE double sum(const Vector& v) {
+    double s = 0.0;
+    for (int i = 0; i < width; ++i) s += lane(v, i);
+    return s;
+}
+
+#define ROWS for (int i = 0; i < n; ++i)
+
+// --- elementwise functions: value and derivative --------------------------------------------------
+
+struct exp_op {
+    static double value(double a) { return exp_(a); }
+    static double slope(double, double out) { return out; }
+};
+struct log_op {
+    static double value(double a) { return log_(a); }
+    static double slope(double a, double) { return 1.0 / a; }
+};
+struct sqrt_op {
+    static double value(double a) { return sqrt_(a); }
+    static double slope(double, double out) { return 0.5 / out; }
+};
+struct log1p_op {
+    static double value(double a) { return log1p_(a); }
+    static double slope(double a, double) { return 1.0 / (1.0 + a); }
+};
+struct expm1_op {
+    static double value(double a) { return expm1_(a); }
+    static double slope(double, double out) { return out + 1.0; }
+};
+struct reciprocal_op {
+    static double value(double a) { return 1.0 / a; }
+    static double slope(double, double out) { return -out * out; }
+};
+struct abs_op {
+    static double value(double a) { return abs_(a); }
+    static double slope(double a, double) { return a > 0.0 ? 1.0 : (a < 0.0 ? -1.0 : 0.0); }
+};
+struct tanh_op {
+    static double value(double a) { return tanh_(a); }
+    static double slope(double, double out) { return (1.0 - out) * (1.0 + out); }
+};
+struct sigmoid_op {
+    static double value(double a) { return sigmoid_(a); }
+    static double slope(double a, double out) { return out * sigmoid_(-a); }
+};
+struct softplus_op {
+    static double value(double a) { return softplus_(a); }
+    static double slope(double a, double) { return sigmoid_(a); }
+};
+struct logit_op {
+    static double value(double a) { return logit_(a); }
+    static double slope(double a, double) { return 1.0 / (a * (1.0 - a)); }
+};
+struct erf_op {
+    static double value(double a) { return erf_(a); }
+    static double slope(double a, double) { return 1.1283791670955126 * exp_(-a * a); }
+};
+struct normcdf_op {
+    static double value(double a) { return normcdf_(a); }
+    static double slope(double a, double) { return 0.3989422804014327 * exp_(-0.5 * a * a); }
+};
+
+template <class Op>
+void unary_forward(int n, const double* LAWFIT_RESTRICT a, double* LAWFIT_RESTRICT out) {
+    ROWS out[i] = Op::value(a[i]);
+}
+
+template <class Op>
+void unary_reverse(int n, const double* LAWFIT_RESTRICT a, const double* LAWFIT_RESTRICT out,
+                   const double* LAWFIT_RESTRICT d_out, double* LAWFIT_RESTRICT d_a, bool add) {
+    // Where nothing flows back nothing may arrive: a zero adjoint times an infinite slope is not NaN.
+    if (add) {
+        ROWS d_a[i] += d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope(a[i], out[i]);
+    } else {
+        ROWS d_a[i] = d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope(a[i], out[i]);
+    }
+}
+
+struct mul_op {
+    static double value(double a, double b) { return a * b; }
+    static double slope_a(double, double b, double) { return b; }
+    static double slope_b(double a, double, double) { return a; }
+};
+struct div_op {
+    static double value(double a, double b) { return a / b; }
+    static double slope_a(double, double b, double) { return 1.0 / b; }
+    static double slope_b(double, double b, double out) { return -out / b; }
+};
+struct pow_op {
+    static double value(double a, double b) { return pow_(a, b); }
+    static double slope_a(double a, double b, double) { return b == 0.0 ? 0.0 : b * pow_(a, b - 1.0); }
+    // Zero for a <= 0, where only integer exponents are defined and 0^b does not move.
+    static double slope_b(double a, double, double out) { return a > 0.0 ? out * log_(a) : 0.0; }
+};
+struct min_op {
+    static double value(double a, double b) { return b < a || b != b ? b : a; }
+    static double slope_a(double a, double b, double) { return b < a ? 0.0 : 1.0; }
+    static double slope_b(double a, double b, double) { return b < a ? 1.0 : 0.0; }
+};
+struct max_op {
+    static double value(double a, double b) { return b > a || b != b ? b : a; }
+    static double slope_a(double a, double b, double) { return b > a ? 0.0 : 1.0; }
+    static double slope_b(double a, double b, double) { return b > a ? 1.0 : 0.0; }
+};
+struct comparison_op {
+    static double slope_a(double, double, double) { return 0.0; }
+    static double slope_b(double, double, double) { return 0.0; }
+};
+struct lt_op : comparison_op {
+    static double value(double a, double b) { return a < b ? 1.0 : 0.0; }
+};
+struct le_op : comparison_op {
+    static double value(double a, double b) { return a <= b ? 1.0 : 0.0; }
+};
+struct eq_op : comparison_op {
+    static double value(double a, double b) { return a == b ? 1.0 : 0.0; }
+};
+struct ne_op : comparison_op {
+    static double value(double a, double b) { return a != b ? 1.0 : 0.0; }
+};
+
+template <class Op>
+void binary_forward(int n, const double* LAWFIT_RESTRICT a, const double* LAWFIT_RESTRICT b,
+                    double* LAWFIT_RESTRICT out) {
+    ROWS out[i] = Op::value(a[i], b[i]);
+}
+
+// a and b may be the same operand, so the two adjoints are separate passes and nothing is restrict.
+template <class Op>
+void binary_reverse(int n, const double* a, const double* b, const double* out, const double* d_out,
+                    double* d_a, bool add_a, double* d_b, bool add_b) {
+    if (d_a) {
+        ROWS {
+            const double d = d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope_a(a[i], b[i], out[i]);
+            d_a[i] = add_a ? d_a[i] + d : d;
+        }
+    }
+    if (d_b) {
+        ROWS {
+            const double d = d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope_b(a[i], b[i], out[i]);
+            d_b[i] = add_b ? d_b[i] + d : d;
+        }
+    }
+}
+
+void where_forward(int n, const double* condition, const double* a, const double* b, double* out) {
+    ROWS out[i] = condition[i] != 0.0 ? a[i] : b[i];
+}
+
+void where_reverse(int n, const double* condition, const double* d_out, double* d_a, bool add_a,
+                   double* d_b, bool add_b) {
+    if (d_a) {
+        ROWS {
+            const double d = condition[i] != 0.0 ? d_out[i] : 0.0;
+            d_a[i] = add_a ? d_a[i] + d : d;
+        }
+    }
+    if (d_b) {
+        ROWS {
+            const double d = condition[i] != 0.0 ? 0.0 : d_out[i];
+            d_b[i] = add_b ? d_b[i] + d : d;
+        }
+    }
+}
+
+// --- terms -----------------------------------------------------------------------------------------
+
+void affine(int n, double offset, int terms, const double* coefficient, const double* const* x,
+            double* LAWFIT_RESTRICT out) {
+    if (terms == 0) {
+        ROWS out[i] = offset;
+        return;
+    }
+    const double c0 = coefficient[0];
+    const double* LAWFIT_RESTRICT x0 = x[0];
+    if (terms == 1) {
+        ROWS out[i] = offset + c0 * x0[i];
+        return;
+    }
+    const double c1 = coefficient[1];
+    const double* LAWFIT_RESTRICT x1 = x[1];
+    ROWS out[i] = offset + c0 * x0[i] + c1 * x1[i];
+    for (int k = 2; k < terms; ++k) {
+        const double c = coefficient[k];
+        const double* LAWFIT_RESTRICT xk = x[k];
+        ROWS out[i] += c * xk[i];
+    }
+}
+
+void logsumexp(int n, double fixed_shift, double fixed_sum, int terms, const double* coefficient,
+               const double* const* x, double* LAWFIT_RESTRICT out, double* const* share,
+               double* LAWFIT_RESTRICT fixed_share) {
+    // out holds the largest exponent until the logarithm is taken.
+    const double* LAWFIT_RESTRICT first = terms > 0 ? x[0] : nullptr;
+    if (fixed_sum != 0.0 && terms > 0) {
+        ROWS out[i] = first[i] > fixed_shift ? first[i] : fixed_shift;
+    } else if (terms > 0) {
+        ROWS out[i] = first[i];
+    } else {
+        ROWS out[i] = fixed_shift;
+    }
+    for (int k = 1; k < terms; ++k) {
+        const double* LAWFIT_RESTRICT xk = x[k];
+        ROWS out[i] = xk[i] > out[i] ? xk[i] : out[i];
+    }
+    // An infinite largest exponent would give inf - inf.
+    ROWS out[i] = abs_(out[i]) == infinity_() ? 0.0 : out[i];
+
+    for (int k = 0; k < terms; ++k) {
+        const double* LAWFIT_RESTRICT xk = x[k];
+        double* LAWFIT_RESTRICT sk = share[k];
+        ROWS sk[i] = exp_(xk[i] - out[i]);
+    }
+    if (fixed_share) {
+        ROWS fixed_share[i] = exp_(fixed_shift - out[i]);
+    }
+    constexpr int chunk = 64;
+    double total[chunk];
+    for (int start = 0; start < n; start += chunk) {
+        const int rows = n - start < chunk ? n - start : chunk;
+        double* LAWFIT_RESTRICT o = out + start;
+        if (fixed_share) {
+            const double* LAWFIT_RESTRICT s = fixed_share + start;
+            for (int i = 0; i < rows; ++i) total[i] = fixed_sum * s[i];
+        } else {
+            for (int i = 0; i < rows; ++i) total[i] = 0.0;
+        }
+        for (int k = 0; k < terms; ++k) {
+            const double c = coefficient[k];
+            const double* LAWFIT_RESTRICT s = share[k] + start;
+            for (int i = 0; i < rows; ++i) total[i] += c * s[i];
+        }
+        for (int i = 0; i < rows; ++i) o[i] += log_(total[i]);
+        for (int i = 0; i < rows; ++i) total[i] = 1.0 / total[i];
+        for (int k = 0; k < terms; ++k) {
+            double* LAWFIT_RESTRICT s = share[k] + start;
+            for (int i = 0; i < rows; ++i) s[i] *= total[i];
+        }
+        if (fixed_share) {
+            double* LAWFIT_RESTRICT s = fixed_share + start;
+            for (int i = 0; i < rows; ++i) s[i] *= total[i];
+        }
+    }
+}
+
+void scale(int n, double c, const double* LAWFIT_RESTRICT a, double* LAWFIT_RESTRICT y, bool add) {
+    if (add) {
+        ROWS y[i] += c * a[i];
+    } else {
+        ROWS y[i] = c * a[i];
+    }
+}
+
+void multiply(int n, double c, const double* LAWFIT_RESTRICT a, const double* LAWFIT_RESTRICT b,
+              double* LAWFIT_RESTRICT y, bool add) {
+    if (add) {
+        ROWS y[i] += c * a[i] * b[i];
+    } else {
+        ROWS y[i] = c * a[i] * b[i];
+    }
+}
+
+void multiply_guarded(int n, double c, const double* LAWFIT_RESTRICT a,
+                      const double* LAWFIT_RESTRICT b, double* LAWFIT_RESTRICT y, bool add) {
+    ROWS {
+        const double d = a[i] == 0.0 ? 0.0 : c * a[i] * b[i];
+        y[i] = add ? y[i] + d : d;
+    }
+}
+
+// --- residuals and losses --------------------------------------------------------------------------
+
+void residual(int n, const double* LAWFIT_RESTRICT value, const double* LAWFIT_RESTRICT target,
+              double factor, const double* LAWFIT_RESTRICT row_factor, double* LAWFIT_RESTRICT u) {
+    if (row_factor) {
+        ROWS u[i] = (value[i] - target[i]) * factor * row_factor[i];
+    } else {
+        ROWS u[i] = (value[i] - target[i]) * factor;
+    }
+}
+
+struct Slopes {
+    double value, slope, bend, curvature;
+};
+
+struct SquaredLoss {
+    explicit SquaredLoss(const LossSpec&) {}
+    double value(double u) const { return 0.5 * u * u; }
+    Slopes all(double u) const { return {0.5 * u * u, u, 1.0, 1.0}; }
+};
+
+struct LinearLoss {
+    double above, below, core, inverse_core;
+    explicit LinearLoss(const LossSpec& s)
+        : above(s.above), below(s.below), core(s.core), inverse_core(s.core > 0.0 ? 1.0 / s.core : 0.0) {}
+    double value(double u) const {
+        const double a = abs_(u);
+        const double c = u > 0.0 ? above : below;
+        return c * (a <= core ? 0.5 * a * a * inverse_core : a - 0.5 * core);
+    }
+    Slopes all(double u) const {
+        const double a = abs_(u);
+        const double c = u > 0.0 ? above : below;
+        const bool inside = a <= core;
+        const double t = inside ? u * inverse_core : (u > 0.0 ? 1.0 : -1.0);
+        return {0.0, c * t, inside ? c * inverse_core : c / (2.0 * a - core), inside ? c * inverse_core : 0.0};
+    }
+};
+
+struct CauchyLoss {
+    double s, inverse;
+    explicit CauchyLoss(const LossSpec& spec) : s(spec.core), inverse(1.0 / spec.core) {}
+    double value(double u) const { return 0.5 * s * s * log1p_(u * inverse * (u * inverse)); }
+    Slopes all(double u) const {
+        const double t = u * inverse * (u * inverse);
+        const double q = 1.0 / (1.0 + t);
+        const double rho = log1p_(t);  // 2 rho / s^2
+        return {0.0, u * q, t < 1e-12 ? 1.0 : t * q * q / rho, (1.0 - t) * q * q};
+    }
+};
+
+struct LogCoshLoss {
+    double s, inverse;
+    explicit LogCoshLoss(const LossSpec& spec) : s(spec.core), inverse(1.0 / spec.core) {}
+    // log cosh t = log1p(2 sinh^2(t/2)) for small t, |t| - log 2 + log1p(exp(-2|t|)) for large
+    double log_cosh(double t) const {
+        const double a = abs_(t);
+        const double e = expm1_(-a);
+        const double near = log1p_(0.5 * e * e / (1.0 + e));
+        const double far = a - 0.6931471805599453 + log1p_(exp_(-2.0 * a));
+        return a < 1.0 ? near : far;
+    }
+    double value(double u) const { return s * s * log_cosh(u * inverse); }
+    Slopes all(double u) const {
+        const double t = u * inverse;
+        const double th = tanh_(t);
+        const double rho = log_cosh(t);  // rho / s^2
+        return {0.0, s * th, t * t < 1e-12 ? 1.0 : 0.5 * th * th / rho, (1.0 - th) * (1.0 + th)};
+    }
+};
+
+template <class Loss>
+double loss_value_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT u,
+                     const double* LAWFIT_RESTRICT w) {
+    const Loss loss(spec);
+    double total[row_multiple] = {};
+    for (int start = 0; start < n; start += row_multiple)
+        for (int l = 0; l < row_multiple; ++l) total[l] += w[start + l] * loss.value(u[start + l]);
+    double s = 0.0;
+    for (int l = 0; l < row_multiple; ++l) s += total[l];
+    return s;
+}
+
+template <class Loss>
+void loss_slopes_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT u,
+                    const double* LAWFIT_RESTRICT w, double* LAWFIT_RESTRICT slope,
+                    double* LAWFIT_RESTRICT bend, double* LAWFIT_RESTRICT curvature) {
+    const Loss loss(spec);
+    if (slope) ROWS slope[i] = w[i] * loss.all(u[i]).slope;
+    if (bend) ROWS bend[i] = w[i] == 0.0 ? 0.0 : w[i] * loss.all(u[i]).bend;
+    if (curvature) ROWS curvature[i] = w[i] * loss.all(u[i]).curvature;
+}
+
+double loss_value(int n, const LossSpec* loss, const double* u, const double* w) {
+    switch (loss->kind) {
+        case LossKind::squared: return loss_value_of<SquaredLoss>(n, *loss, u, w);
+        case LossKind::linear: return loss_value_of<LinearLoss>(n, *loss, u, w);
+        case LossKind::cauchy: return loss_value_of<CauchyLoss>(n, *loss, u, w);
+        case LossKind::logcosh: return loss_value_of<LogCoshLoss>(n, *loss, u, w);
+    }
+    return nan_();
+}
+
+void loss_slopes(int n, const LossSpec* loss, const double* u, const double* w, double* slope,
+                 double* bend, double* curvature) {
+    switch (loss->kind) {
+        case LossKind::squared: return loss_slopes_of<SquaredLoss>(n, *loss, u, w, slope, bend, curvature);
+        case LossKind::linear: return loss_slopes_of<LinearLoss>(n, *loss, u, w, slope, bend, curvature);
+        case LossKind::cauchy: return loss_slopes_of<CauchyLoss>(n, *loss, u, w, slope, bend, curvature);
+        case LossKind::logcosh: return loss_slopes_of<LogCoshLoss>(n, *loss, u, w, slope, bend, curvature);
+    }
+}
+
+// --- reductions ------------------------------------------------------------------------------------
+
+double dot(int n, const double* a, const double* b) {
+    Vector s0 = {}, s1 = {};
+    int i = 0;
+    for (; i + 2 * width <= n; i += 2 * width) {
+        s0 += load(a + i) * load(b + i);
+        s1 += load(a + i + width) * load(b + i + width);
+    }
+    for (; i < n; i += width) s0 += load(a + i) * load(b + i);
+    return sum(s0 + s1);
+}
+
+void gram(int n, int columns, const double* const* jacobian, const double* weight, double* gram,
+          double* scratch) {
+    for (int p = 0; p < columns; ++p) {
+        multiply(n, 1.0, jacobian[p], weight, scratch, false);
+        double* row = gram + p * (p + 1) / 2;
+        int q = 0;
+        for (; q + 3 <= p; q += 4) {  // four products at a time hide the latency of the additions
+            const double *a = jacobian[q], *b = jacobian[q + 1], *c = jacobian[q + 2],
+                         *d = jacobian[q + 3];
+            Vector sa = {}, sb = {}, sc = {}, sd = {};
+            for (int i = 0; i < n; i += width) {
+                const Vector v = load(scratch + i);
+                sa += v * load(a + i);
+                sb += v * load(b + i);
+                sc += v * load(c + i);
+                sd += v * load(d + i);
+            }
+            row[q] += sum(sa);
+            row[q + 1] += sum(sb);
+            row[q + 2] += sum(sc);
+            row[q + 3] += sum(sd);
+        }
+        for (; q <= p; ++q) row[q] += dot(n, scratch, jacobian[q]);
+    }
+}
+
+#define LAWFIT_FORWARD(name) unary_forward<name##_op>,
+#define LAWFIT_REVERSE(name) unary_reverse<name##_op>,
+#define LAWFIT_FORWARD2(name) binary_forward<name##_op>,
+#define LAWFIT_REVERSE2(name) binary_reverse<name##_op>,
+#define LAWFIT_TEXT_(x) #x
+#define LAWFIT_TEXT(x) LAWFIT_TEXT_(x)
+#define LAWFIT_JOIN_(a, b) a##b
+#define LAWFIT_JOIN(a, b) LAWFIT_JOIN_(a, b)
+
+}  // namespace
+
+extern const KernelTable LAWFIT_JOIN(table_, LAWFIT_BUILD);
+constexpr KernelTable LAWFIT_JOIN(table_, LAWFIT_BUILD) = {
+    LAWFIT_TEXT(LAWFIT_BUILD),
+    {LAWFIT_UNARY_OPCODES(LAWFIT_FORWARD)},
+    {LAWFIT_UNARY_OPCODES(LAWFIT_REVERSE)},
+    {LAWFIT_BINARY_OPCODES(LAWFIT_FORWARD2)},
+    {LAWFIT_BINARY_OPCODES(LAWFIT_REVERSE2)},
+    where_forward,
+    where_reverse,
+    affine,
+    logsumexp,
+    scale,
+    multiply,
+    multiply_guarded,
+    residual,
+    loss_value,
+    loss_slopes,
+    dot,
+    gram,
+};
+
+}  // namespace lawfit::kernels

@@ -1,0 +1,205 @@
+#include <lawfit/objective/objective.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+namespace lawfit {
+namespace {
+
+constexpr int block = Evaluator::block_rows;
+std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
+void require(bool condition, const char* message) {
+    if (!condition) throw std::invalid_argument(message);
+}
+
+}  // namespace
+
+Objective::Objective(Program program, const Data& data, const Terms& terms,
+                     Parameterisation parameterisation, Bounds bounds)
+    : program_(std::move(program)),
+      columns_(program_, data.columns, data.rows),
+      terms_(terms),
+      parameterisation_(std::move(parameterisation)),
+      bounds_(std::move(bounds)) {
+    require(data.rows > 0, "objective: no rows");
+    require(static_cast<int>(data.columns.size()) == program_.column_count(),
+            "objective: one array per column of the program is needed");
+    require(static_cast<int>(parameterisation_.source.size()) == program_.parameter_count() &&
+                parameterisation_.value.size() == parameterisation_.source.size(),
+            "objective: one source and one value per parameter of the program are needed");
+    for (const int s : parameterisation_.source)
+        require(s >= -1 && s < parameterisation_.free_count, "objective: a source does not exist");
+    require(bounds_.lower.size() == dimension() && bounds_.upper.size() == dimension() &&
+                bounds_.typical.size() == dimension(),
+            "objective: one bound and one typical size per free parameter are needed");
+    require((bounds_.lower.array() <= bounds_.upper.array()).all(), "objective: a lower bound is above its upper bound");
+    require((bounds_.typical.array() > 0).all(), "objective: typical sizes must be positive");
+    target_ = padded_copy(data.target, data.rows);
+    if (data.weight)
+        weight_ = padded_copy(data.weight, data.rows, 0.0);
+    else
+        weight_ = padded_copy(std::vector<double>(index(data.rows), 1.0).data(), data.rows, 0.0);
+    if (data.sigma) {
+        row_factor_ = padded_copy(data.sigma, data.rows);
+        for (double& f : row_factor_) f = 1.0 / f;
+    }
+}
+
+ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective)
+    : objective_(objective),
+      loss_(objective.terms().loss),
+      weight_(nullptr),
+      evaluator_(objective.program(), objective.columns()),
+      columns_(static_cast<int>(objective.program().leaves().size()) +
+               (objective.terms().scale_is_fitted ? 1 : 0)) {
+    const auto padded = index(objective.columns().padded());
+    parameters_.resize(objective.program().parameter_count());
+    chain_.setZero(columns_, dimension());
+    for (Buffer* b : {&u_, &slope_, &bend_, &curvature_}) b->assign(padded, 0.0);
+    for (Buffer* b : {&seed_, &scale_column_, &scratch_}) b->assign(block, 0.0);
+    gradient_.resize(index(columns_));
+    bend_gram_.resize(index(columns_ * (columns_ + 1) / 2));
+    curvature_gram_.resize(bend_gram_.size());
+    jacobian_.resize(index(columns_));
+    full_.resize(columns_, columns_);
+    product_.resize(columns_, dimension());
+    set_weight(nullptr);
+}
+
+void ObjectiveEvaluator::set_weight(const double* weight) {
+    weight_ = weight ? weight : objective_.weight().data();
+    total_weight_ = 0.0;
+    for (int i = 0; i < objective_.rows(); ++i) total_weight_ += weight_[i];
+}
+
+void ObjectiveEvaluator::set_point(const Vector& x) {
+    const Parameterisation& p = objective_.parameterisation();
+    for (int k = 0; k < parameters_.size(); ++k)
+        parameters_[k] = p.source[index(k)] >= 0 ? x[p.source[index(k)]] : p.value[index(k)];
+    evaluator_.set_parameters(parameters_.data());
+    log_scale_ = objective_.terms().scale_is_fitted ? x[dimension() - 1] : 0.0;
+    factor_ = std::exp(-log_scale_);
+
+    // d leaf / d x: the uniform operations' derivative, tied parameters added up.
+    const double* leaf_jacobian = evaluator_.leaf_jacobian();
+    const int leaves = static_cast<int>(objective_.program().leaves().size());
+    chain_.setZero();
+    for (int l = 0; l < leaves; ++l)
+        for (int k = 0; k < parameters_.size(); ++k)
+            if (p.source[index(k)] >= 0) chain_(l, p.source[index(k)]) += leaf_jacobian[l * parameters_.size() + k];
+    if (objective_.terms().scale_is_fitted) chain_(columns_ - 1, dimension() - 1) = 1.0;
+}
+
+double ObjectiveEvaluator::value(const Vector& x) {
+    ++evaluations_;
+    set_point(x);
+    const kernels::KernelTable& k = kernels::active();
+    const Buffer& row_factor = objective_.row_factor();
+    double total = 0.0;
+    for (int b = 0; b < evaluator_.block_count(); ++b) {
+        const int n = evaluator_.block_size(b), at = b * block;
+        const double* z = evaluator_.forward(b);
+        k.residual(n, z, objective_.target().data() + at, factor_,
+                   row_factor.empty() ? nullptr : row_factor.data() + at, u_.data() + at);
+        total += k.loss_value(n, &loss_, u_.data() + at, weight_ + at);
+    }
+    registers_are_current_ = evaluator_.block_count() == 1;
+    if (objective_.terms().scale_is_fitted)
+        total += total_weight_ * (log_scale_ + objective_.terms().log_normaliser);
+    return std::isfinite(total) ? total : std::numeric_limits<double>::infinity();
+}
+
+void ObjectiveEvaluator::derivatives(Vector& gradient, Matrix* bend, Matrix* curvature) {
+    const kernels::KernelTable& k = kernels::active();
+    const Buffer& row_factor = objective_.row_factor();
+    const bool scale = objective_.terms().scale_is_fitted;
+    const int leaves = columns_ - (scale ? 1 : 0);
+    std::fill(gradient_.begin(), gradient_.end(), 0.0);
+    std::fill(bend_gram_.begin(), bend_gram_.end(), 0.0);
+    std::fill(curvature_gram_.begin(), curvature_gram_.end(), 0.0);
+    for (int b = 0; b < evaluator_.block_count(); ++b) {
+        const int n = evaluator_.block_size(b), at = b * block;
+        if (!registers_are_current_) evaluator_.forward(b);
+        k.loss_slopes(n, &loss_, u_.data() + at, weight_ + at, slope_.data() + at,
+                      bend ? bend_.data() + at : nullptr, curvature ? curvature_.data() + at : nullptr);
+        for (int i = 0; i < n; ++i)
+            seed_[index(i)] = row_factor.empty() ? factor_ : factor_ * row_factor[index(at + i)];
+        const double* const* leaf = evaluator_.reverse(b, seed_.data());
+        std::copy(leaf, leaf + leaves, jacobian_.begin());
+        if (scale) {
+            k.scale(n, -1.0, u_.data() + at, scale_column_.data(), false);
+            jacobian_[index(leaves)] = scale_column_.data();
+        }
+        for (int c = 0; c < columns_; ++c)
+            gradient_[index(c)] += k.dot(n, slope_.data() + at, jacobian_[index(c)]);
+        if (bend) k.gram(n, columns_, jacobian_.data(), bend_.data() + at, bend_gram_.data(), scratch_.data());
+        if (curvature)
+            k.gram(n, columns_, jacobian_.data(), curvature_.data() + at, curvature_gram_.data(), scratch_.data());
+    }
+    to_free(gradient_.data(), gradient);
+    if (scale) gradient[dimension() - 1] += total_weight_;
+    if (bend) matrix_to_free(bend_gram_.data(), *bend);
+    if (curvature) matrix_to_free(curvature_gram_.data(), *curvature);
+}
+
+void ObjectiveEvaluator::frozen_gradient(const Vector& x, Vector& gradient) {
+    ++evaluations_;
+    set_point(x);
+    registers_are_current_ = false;
+    const kernels::KernelTable& k = kernels::active();
+    const Buffer& row_factor = objective_.row_factor();
+    const bool scale = objective_.terms().scale_is_fitted;
+    const int leaves = columns_ - (scale ? 1 : 0);
+    std::fill(gradient_.begin(), gradient_.end(), 0.0);
+    for (int b = 0; b < evaluator_.block_count(); ++b) {
+        const int n = evaluator_.block_size(b), at = b * block;
+        const double* z = evaluator_.forward(b);
+        if (scale) {
+            k.residual(n, z, objective_.target().data() + at, factor_,
+                       row_factor.empty() ? nullptr : row_factor.data() + at, scale_column_.data());
+            gradient_[index(leaves)] -= k.dot(n, slope_.data() + at, scale_column_.data());
+        }
+        // The frozen slopes go in as the seed, so that the sum over rows is all that is left to do.
+        for (int i = 0; i < n; ++i)
+            seed_[index(i)] = slope_[index(at + i)] * (row_factor.empty() ? factor_ : factor_ * row_factor[index(at + i)]);
+        std::fill(scratch_.begin(), scratch_.begin() + n, 1.0);
+        const double* const* leaf = evaluator_.reverse(b, seed_.data());
+        for (int l = 0; l < leaves; ++l) gradient_[index(l)] += k.dot(n, scratch_.data(), leaf[l]);
+    }
+    to_free(gradient_.data(), gradient);
+}
+
+void ObjectiveEvaluator::to_free(const double* leaf_gradient, Vector& gradient) {
+    gradient.resize(dimension());
+    gradient.noalias() = chain_.transpose() * Eigen::Map<const Vector>(leaf_gradient, columns_);
+}
+
+void ObjectiveEvaluator::matrix_to_free(const double* gram, Matrix& matrix) {
+    for (int p = 0; p < columns_; ++p)
+        for (int q = 0; q <= p; ++q) full_(p, q) = full_(q, p) = gram[p * (p + 1) / 2 + q];
+    matrix.resize(dimension(), dimension());
+    // Small and possibly empty products: lazy evaluation avoids the allocation of a blocked one.
+    product_.noalias() = full_.lazyProduct(chain_);
+    matrix.noalias() = chain_.transpose().lazyProduct(product_);
+}
+
+double ObjectiveEvaluator::rounding_floor() {
+    const kernels::KernelTable& k = kernels::active();
+    const Buffer& row_factor = objective_.row_factor();
+    double total = 0.0;
+    for (int b = 0; b < evaluator_.block_count(); ++b) {
+        const int n = evaluator_.block_size(b), at = b * block;
+        for (int i = 0; i < n; ++i) {
+            const double f = row_factor.empty() ? 1.0 : row_factor[index(at + i)];
+            seed_[index(i)] = 4.4e-16 * std::fabs(objective_.target()[index(at + i)]) * f;
+        }
+        total += k.loss_value(n, &loss_, seed_.data(), weight_ + at);
+    }
+    return total;
+}
+
+}  // namespace lawfit

@@ -1,0 +1,552 @@
+"""Expression tree to program: what is computed per table, per parameter vector and per row.
+
+Three ideas:
+
+* Values are kept as *affine forms* ``offset + sum_k u_k x_k`` with coefficients that do not differ
+  between rows; they become one operation, at the grain of a term, only when somebody needs the value.
+* A product of positive factors is computed as the exponential of a sum of logarithms, and the
+  logarithm of a sum as a log-sum-exp, so that nothing overflows where the answer is finite.
+* An operation whose operands are all columns and constants runs once per table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from . import _core
+from . import expression as ex
+from .expression import Apply, Constant, Coordinate, Node, Variable
+
+__all__ = ["Space", "compile_columns", "compile_law", "resolve"]
+
+Space = Literal["linear", "log", "logit"]
+
+T = TypeVar("T")
+
+ONE, ZERO, MINUS_ONE = Constant(1.0), Constant(0.0), Constant(-1.0)
+
+
+def resolve(
+    node: Node,
+    *,
+    variables: Collection[str],
+    log_parameters: Collection[str] = (),
+    positive: Collection[str] = (),
+) -> Node:
+    """Decide what each name is.
+
+    Parameters
+    ----------
+    node : Node
+        A tree with names.
+    variables : collection of str
+        Names that are columns; all others are parameters.
+    log_parameters : collection of str
+        Parameters whose coordinate is their logarithm.
+    positive : collection of str
+        Columns and parameters known to be above zero.
+
+    Returns
+    -------
+    Node
+        The same tree over `Variable` and `Coordinate`.
+    """
+    if isinstance(node, ex.Name):
+        if node.name in variables:
+            return Variable(node.name, node.name in positive)
+        if node.name in log_parameters:
+            return Apply("exp", (Coordinate(node.name),))
+        return Coordinate(node.name, node.name in positive)
+    if isinstance(node, Apply):
+        arguments = tuple(
+            resolve(a, variables=variables, log_parameters=log_parameters, positive=positive)
+            for a in node.arguments
+        )
+        return Apply(node.function, arguments)
+    return node
+
+
+def compile_law(
+    node: Node, *, variables: Sequence[str], parameters: Sequence[str], space: Space = "linear"
+) -> _core.Program:
+    """Compile a resolved tree.
+
+    Parameters
+    ----------
+    node : Node
+        From `resolve`.
+    variables, parameters : sequence of str
+        Order of the program's columns and parameters. Parameters that the tree does not use are
+        allowed.
+    space : {"linear", "log", "logit"}
+        Whether the program gives the value, its logarithm, or its log-odds.
+    """
+    return _Compiler(variables, parameters).program(node, space)
+
+
+def compile_columns(node: Node, variables: Sequence[str]) -> _core.Program:
+    """Compile a tree whose names are all columns."""
+    return compile_law(resolve(node, variables=variables), variables=variables, parameters=())
+
+
+@dataclass(frozen=True)
+class _Id:
+    """A value per row: an input column, or the result of a data or row operation."""
+
+    kind: Literal["column", "data", "row"]
+    number: int
+
+
+@dataclass
+class _Affine:
+    """offset + sum coefficient * id, with offset and coefficients free of columns."""
+
+    offset: Node = ZERO
+    terms: dict[_Id, Node] = field(default_factory=dict)
+
+    def plus(self, other: _Affine) -> _Affine:
+        terms = dict(self.terms)
+        for key, coefficient in other.terms.items():
+            terms[key] = ex.add(terms[key], coefficient) if key in terms else coefficient
+        return _Affine(ex.add(self.offset, other.offset), terms)
+
+    def times(self, factor: Node) -> _Affine:
+        return _Affine(
+            ex.multiply(factor, self.offset),
+            {key: ex.multiply(factor, c) for key, c in self.terms.items()},
+        )
+
+
+Operation = tuple[str, list[int | _Id]]
+
+_DIRECT_UNARY = frozenset(
+    "exp log sqrt log1p expm1 abs tanh sigmoid softplus logit erf normcdf".split()
+)
+_COMPARISON_CODE = {
+    "lt": ("lt", False),
+    "gt": ("lt", True),
+    "le": ("le", False),
+    "ge": ("le", True),
+    "eq": ("eq", False),
+    "ne": ("ne", False),
+}
+
+
+class _Compiler:
+    def __init__(self, variables: Sequence[str], parameters: Sequence[str]) -> None:
+        self.variables = list(variables)
+        self.parameters = list(parameters)
+        self.constants: list[float] = []
+        self.uniform_operations: list[tuple[str, list[int]]] = []
+        self.data_operations: list[Operation] = []
+        self.row_operations: list[Operation] = []
+        self.known_ids: dict[tuple[str, tuple[int | _Id, ...]], _Id] = {}
+        self.known_affine: dict[Node, _Affine] = {}
+        self.known_log: dict[Node, _Affine] = {}
+        # Uniform operations are numbered from -2 downwards until the constants are counted.
+        self.known_slots: dict[Node, int] = {}
+
+    def program(self, node: Node, space: Space) -> _core.Program:
+        if space == "log":
+            form = self.log_form(node)
+        elif space == "logit":
+            form = self.logit_form(node)
+        else:
+            form = self.form(node)
+        output = self.value(form)
+        if not form.terms:  # a constant law still has one value per row
+            output = self.emit("affine", [self.slot_or_none(form.offset, ZERO)])
+
+        first_uniform = len(self.parameters) + len(self.constants)
+        first_data = len(self.variables)
+        first_row = first_data + len(self.data_operations)
+
+        def number(operand: int | _Id) -> int:
+            if isinstance(operand, _Id):
+                base = {"column": 0, "data": first_data, "row": first_row}[operand.kind]
+                return base + operand.number
+            if operand >= _CONSTANT_BASE:
+                return len(self.parameters) + operand - _CONSTANT_BASE
+            return first_uniform + (-2 - operand) if operand < -1 else operand
+
+        def numbered(operations: Iterable[Operation]) -> list[tuple[str, list[int]]]:
+            return [(name, [number(o) for o in operands]) for name, operands in operations]
+
+        return _core.Program(
+            self.variables,
+            self.parameters,
+            self.constants,
+            numbered(self.data_operations),
+            numbered((name, list(operands)) for name, operands in self.uniform_operations),
+            numbered(self.row_operations),
+            number(output),
+        )
+
+    # --- emission ---------------------------------------------------------------------------------
+
+    def emit(self, name: str, operands: list[int | _Id]) -> _Id:
+        """Add an operation, or find it if it is there, in the earliest section that it can run in."""
+        key = (name, tuple(operands))
+        if key not in self.known_ids:
+            # The first operand of a logsumexp is a count, not a slot.
+            slots = operands[1:] if name == "logsumexp" else operands
+            on_data = all(
+                o.kind != "row" if isinstance(o, _Id) else o == -1 or o >= _CONSTANT_BASE
+                for o in slots
+            )
+            section = self.data_operations if on_data else self.row_operations
+            section.append((name, operands))
+            self.known_ids[key] = _Id("data" if on_data else "row", len(section) - 1)
+        return self.known_ids[key]
+
+    def value(self, form: _Affine) -> _Id:
+        """Make an affine form into one value per row."""
+        terms = {key: c for key, c in form.terms.items() if c != ZERO}
+        if form.offset == ZERO and len(terms) == 1:
+            (key, coefficient), *_ = terms.items()
+            if coefficient == ONE:
+                return key
+        operands: list[int | _Id] = [self.slot_or_none(form.offset, ZERO)]
+        for key, coefficient in terms.items():
+            number, rest = ex.split_constant(coefficient)
+            if number != 1.0 and rest is not None and key.kind != "row":
+                # A number in front of a column is multiplied in once per table, so that the
+                # coefficient is a bare parameter.
+                key = self.emit("affine", [-1, self.slot(Constant(number)), key])
+                coefficient = rest
+            operands += [self.slot_or_none(coefficient, ONE), key]
+        return self.emit("affine", operands)
+
+    def value_of(self, node: Node) -> _Id:
+        return self.value(self.form(node))
+
+    def slot_or_none(self, node: Node, absent: Node) -> int:
+        return -1 if node == absent else self.slot(node)
+
+    def slot(self, node: Node) -> int:
+        """Return the uniform slot of a node without columns."""
+        if node not in self.known_slots:
+            self.known_slots[node] = self.new_slot(node)
+        return self.known_slots[node]
+
+    def new_slot(self, node: Node) -> int:
+        if isinstance(node, Constant):
+            self.constants.append(node.value)
+            return _CONSTANT_BASE + len(self.constants) - 1
+        if isinstance(node, Coordinate):
+            return self.parameters.index(node.name)
+        assert isinstance(node, Apply), node
+        f, args = node.function, node.arguments
+        if f == "add":
+            return self.uniform("affine", [-1, *_pairs(self.slot(a) for a in args)])
+        if f == "neg":
+            return self.uniform("affine", [-1, self.slot(MINUS_ONE), self.slot(args[0])])
+        if f == "mul":
+            return self.uniform("affine", [-1, self.slot(args[0]), self.slot(args[1])])
+        if f in ("logaddexp", "logsumexp"):
+            return self.uniform("logsumexp", [0, *_pairs(self.slot(a) for a in args)])
+        if f in _DIRECT_UNARY:
+            return self.uniform(f, [self.slot(args[0])])
+        if f in ("div", "pow"):
+            return self.uniform(f, [self.slot(args[0]), self.slot(args[1])])
+        if f == "where":
+            return self.uniform("where", [self.slot(a) for a in args])
+        if f in ("min", "max"):
+            return self.chain(f, [self.slot(a) for a in args], self.uniform)
+        if f in _COMPARISON_CODE:
+            code, swap = _COMPARISON_CODE[f]
+            slots = [self.slot(a) for a in args]
+            return self.uniform(code, slots[::-1] if swap else slots)
+        return self.slot(_rewrite(node))
+
+    def uniform(self, name: str, operands: list[int]) -> int:
+        self.uniform_operations.append((name, operands))
+        return -1 - len(self.uniform_operations)
+
+    @staticmethod
+    def chain(name: str, operands: Sequence[T], emit: Callable[[str, list[T]], T]) -> T:
+        """Apply a binary operation from left to right."""
+        result = operands[0]
+        for operand in operands[1:]:
+            result = emit(name, [result, operand])
+        return result
+
+    # --- forms ------------------------------------------------------------------------------------
+
+    def form(self, node: Node) -> _Affine:
+        """Return the value of a node as an affine form."""
+        if node not in self.known_affine:
+            self.known_affine[node] = self.new_form(node)
+        return self.known_affine[node]
+
+    def new_form(self, node: Node) -> _Affine:
+        if not ex.uses_variables(node):
+            return _Affine(_fold(node))
+        if isinstance(node, Variable):
+            return _single(_Id("column", self.variables.index(node.name)))
+        assert isinstance(node, Apply), node
+        f, args = node.function, node.arguments
+        if f == "add":
+            exponent = ex.one_minus_exp(node)
+            if exponent is not None:
+                return self.unary("expm1", exponent).times(MINUS_ONE)
+            return _sum(self.form(a) for a in args)
+        if f == "neg":
+            return self.form(args[0]).times(MINUS_ONE)
+        if f in ("mul", "div", "pow"):
+            return self.product(node)
+        if f == "log":
+            return self.log_form(args[0]) if ex.is_positive(args[0]) else self.unary(f, args[0])
+        if f in _DIRECT_UNARY:
+            return self.unary(f, args[0])
+        if f in ("logaddexp", "logsumexp"):
+            return self.log_form(Apply("add", tuple(Apply("exp", (a,)) for a in args)))
+        if f in ("min", "max"):
+            ids = [self.value_of(a) if ex.uses_variables(a) else self.broadcast(a) for a in args]
+            return _single(self.chain(f, ids, lambda name, pair: self.emit(name, [*pair])))
+        if f == "where" or f in _COMPARISON_CODE:
+            ids = [self.value_of(a) if ex.uses_variables(a) else self.broadcast(a) for a in args]
+            if f == "where":
+                return _single(self.emit("where", [*ids]))
+            code, swap = _COMPARISON_CODE[f]
+            return _single(self.emit(code, [*(ids[::-1] if swap else ids)]))
+        return self.form(_rewrite(node))
+
+    def broadcast(self, node: Node) -> _Id:
+        """Repeat a number that does not differ between rows for every row."""
+        return self.emit("affine", [self.slot(_fold(node))])
+
+    def unary(self, name: str, argument: Node) -> _Affine:
+        return _single(self.emit(name, [self.value_of(argument)]))
+
+    def product(self, node: Apply) -> _Affine:
+        f, (a, b) = node.function, node.arguments
+        if f == "mul":
+            for uniform, other in ((a, b), (b, a)):
+                if not ex.uses_variables(uniform) and not _is_power_product(node):
+                    return self.form(other).times(_fold(uniform))
+        if f == "div" and not ex.uses_variables(b) and not _is_power_product(node):
+            return self.form(a).times(_fold(ex.divide(ONE, b)))
+        if f == "div" and not ex.uses_variables(a) and a != ONE and not _is_power_product(node):
+            return self.form(Apply("div", (ONE, b))).times(_fold(a))
+        if f == "pow":
+            exponent = ex.constant_value(_fold(b)) if not ex.uses_variables(b) else None
+            if exponent == 0.5:
+                return self.unary("sqrt", a)
+            if exponent is not None and exponent == int(exponent) and 0 < abs(exponent) <= 16:
+                power = self.integer_power(self.value_of(a), int(abs(exponent)))
+                return _single(self.emit("reciprocal", [power]) if exponent < 0 else power)
+        if ex.is_positive(node) and (f == "pow" or _is_power_product(node)):
+            return _single(self.emit("exp", [self.value(self.log_form(node))]))
+        left = self.value_of(a) if ex.uses_variables(a) else self.broadcast(a)
+        right = self.value_of(b) if ex.uses_variables(b) else self.broadcast(b)
+        if f == "div" and a == ONE:
+            return _single(self.emit("reciprocal", [right]))
+        return _single(self.emit(f, [left, right]))
+
+    def integer_power(self, base: _Id, exponent: int) -> _Id:
+        if exponent == 1:
+            return base
+        half = self.integer_power(base, exponent // 2)
+        square = self.emit("mul", [half, half])
+        return square if exponent % 2 == 0 else self.emit("mul", [square, base])
+
+    def log_form(self, node: Node) -> _Affine:
+        """Return the logarithm of a node as an affine form; NaN in rows where it is negative."""
+        if node not in self.known_log:
+            self.known_log[node] = self.new_log_form(node)
+        return self.known_log[node]
+
+    def new_log_form(self, node: Node) -> _Affine:
+        if not ex.uses_variables(node):
+            return _Affine(_fold(_uniform_log(node)))
+        if isinstance(node, Apply):
+            f, args = node.function, node.arguments
+            if f == "exp":
+                return self.form(args[0])
+            if f == "add" and ex.one_minus_exp(node) is None:
+                return self.log_of_sum(node)
+            if f in ("mul", "div") and all(ex.is_positive(a) for a in args):
+                left, right = (self.log_form(a) for a in args)
+                return left.plus(right if f == "mul" else right.times(MINUS_ONE))
+            if f == "pow" and ex.is_positive(args[0]):
+                return self.scaled(self.log_form(args[0]), args[1])
+            if f == "sqrt" and ex.is_positive(args[0]):
+                return self.log_form(args[0]).times(Constant(0.5))
+            if f in ("min", "max", "where") and all(
+                ex.is_positive(a) for a in args[1 if f == "where" else 0 :]
+            ):
+                logs = tuple(Apply("log", (a,)) for a in args[1 if f == "where" else 0 :])
+                return self.form(Apply(f, args[:1] + logs if f == "where" else logs))
+            if f == "sigmoid":
+                softplus = Apply("softplus", (Apply("neg", (args[0],)),))
+                return self.form(softplus).times(MINUS_ONE)
+        return _single(self.emit("log", [self.value_of(node)]))
+
+    def scaled(self, form: _Affine, factor: Node) -> _Affine:
+        """Multiply a form by any node: term by term while all products can be made once per table."""
+        if not ex.uses_variables(factor):
+            return form.times(_fold(factor))
+        other = self.form(factor)
+        result = _Affine(ex.multiply(form.offset, other.offset))
+        for key, c in form.terms.items():
+            result = result.plus(_Affine(ZERO, {key: ex.multiply(c, other.offset)}))
+        for key, c in other.terms.items():
+            result = result.plus(_Affine(ZERO, {key: ex.multiply(c, form.offset)}))
+        for k1, c1 in form.terms.items():
+            for k2, c2 in other.terms.items():
+                product = self.emit("mul", [k1, k2])
+                result = result.plus(_Affine(ZERO, {product: ex.multiply(c1, c2)}))
+        return result
+
+    def log_of_sum(self, node: Node) -> _Affine:
+        """Return log(sum of terms) as one log-sum-exp over the logarithms of the terms."""
+        fixed: list[int | _Id] = []
+        varying: list[int | _Id] = []
+        for coefficient, term in _signed_terms(node):
+            if ex.uses_variables(term):
+                if not ex.is_positive(term):
+                    total = _sum(self.form(a) for a in ex.addends(node))
+                    return _single(self.emit("log", [self.value(total)]))
+                varying += [self.slot_or_none(coefficient, ONE), self.value(self.log_form(term))]
+            elif ex.is_positive(term):
+                exponent = _fold(_uniform_log(term))
+                fixed += [
+                    self.slot_or_none(coefficient, ONE),
+                    self.slot_or_none(exponent, ZERO),
+                ]
+            else:
+                fixed += [self.slot(_fold(ex.multiply(coefficient, term))), -1]
+        if not varying:
+            return _Affine(_fold(_uniform_log(node)))
+        return _single(self.emit("logsumexp", [len(fixed) // 2, *fixed, *varying]))
+
+    def logit_form(self, node: Node) -> _Affine:
+        if isinstance(node, Apply) and node.function == "sigmoid":
+            return self.form(node.arguments[0])
+        if not ex.uses_variables(node):
+            return _Affine(Apply("logit", (_fold(node),)))
+        return _single(self.emit("logit", [self.value_of(node)]))
+
+
+_CONSTANT_BASE = 1 << 20  # slots of constants until the parameters are counted
+
+
+def _single(key: _Id) -> _Affine:
+    return _Affine(ZERO, {key: ONE})
+
+
+def _sum(forms: Iterable[_Affine]) -> _Affine:
+    total = _Affine()
+    for form in forms:
+        total = total.plus(form)
+    return total
+
+
+def _pairs(slots: Iterable[int]) -> list[int]:
+    return [x for slot in slots for x in (-1, slot)]
+
+
+def _signed_terms(node: Node) -> list[tuple[Node, Node]]:
+    """Split a sum into (coefficient without columns, term) with a positive term where possible."""
+    result: list[tuple[Node, Node]] = []
+    for term in ex.addends(node):
+        coefficient: Node = ONE
+        while isinstance(term, Apply) and not ex.is_positive(term):
+            if term.function == "neg":
+                coefficient, term = ex.negate(coefficient), term.arguments[0]
+            elif term.function in ("mul", "div") and not all(map(ex.is_positive, term.arguments)):
+                a, b = term.arguments
+                if not ex.uses_variables(a) and not ex.is_positive(a):
+                    rest = b if term.function == "mul" else Apply("div", (ONE, b))
+                    coefficient, term = ex.multiply(coefficient, _fold(a)), rest
+                elif term.function == "mul" and not ex.uses_variables(b):
+                    coefficient, term = ex.multiply(coefficient, _fold(b)), a
+                else:
+                    break
+            else:
+                break
+        result.append((coefficient, term))
+    return result
+
+
+def _is_power_product(node: Node) -> bool:
+    """Tell whether a product of positive factors holds a power with an exponent to be fitted."""
+    if not (isinstance(node, Apply) and ex.is_positive(node)):
+        return False
+    if node.function in ("mul", "div"):
+        return all(map(ex.is_positive, node.arguments)) and any(
+            _is_power_product(a) or (isinstance(a, Apply) and a.function == "exp" and
+                                     ex.uses_variables(a))
+            for a in node.arguments
+        )
+    return node.function == "pow" and ex.uses_coordinates(node.arguments[1])
+
+
+def _uniform_log(node: Node) -> Node:
+    """Return the logarithm of a node without columns, taken apart as far as signs allow."""
+    if isinstance(node, Constant) and node.value > 0.0:
+        return Constant(math.log(node.value))
+    if isinstance(node, Apply):
+        f, args = node.function, node.arguments
+        if f == "exp":
+            return args[0]
+        if f in ("mul", "div") and all(map(ex.is_positive, args)):
+            right = _uniform_log(args[1])
+            return ex.add(_uniform_log(args[0]), right if f == "mul" else ex.negate(right))
+        if f == "pow" and ex.is_positive(args[0]):
+            return ex.multiply(args[1], _uniform_log(args[0]))
+        if f == "add" and all(map(ex.is_positive, args)):
+            return Apply("logsumexp", tuple(_uniform_log(a) for a in args))
+    return Apply("log", (node,))
+
+
+def _fold(node: Node) -> Node:
+    """Fold the constants of a node without columns, so that equal slots are found equal."""
+    if not isinstance(node, Apply):
+        return node
+    args = tuple(_fold(a) for a in node.arguments)
+    f = node.function
+    if f == "add":
+        total: Node = ZERO
+        for a in args:
+            total = ex.add(total, a)
+        return total
+    if f == "neg":
+        return ex.negate(args[0])
+    if f == "mul":
+        return ex.multiply(*args)
+    if f == "div":
+        return ex.divide(*args)
+    if f == "log":
+        return _uniform_log(args[0])
+    return Apply(f, args)
+
+
+def _rewrite(node: Apply) -> Node:
+    """Express a function that has no operation of its own through others."""
+    f, args = node.function, node.arguments
+    if f == "log2":
+        return ex.multiply(Constant(1.4426950408889634), Apply("log", args))
+    if f == "log10":
+        return ex.multiply(Constant(0.4342944819032518), Apply("log", args))
+    if f == "and":
+        result = _truth(args[0])
+        for a in args[1:]:
+            result = Apply("mul", (result, _truth(a)))
+        return result
+    if f == "or":
+        return Apply("max", tuple(map(_truth, args)))
+    if f == "not":
+        return Apply("eq", (args[0], ZERO))
+    raise AssertionError(f"no rule for {f}")
+
+
+def _truth(node: Node) -> Node:
+    """Return a condition as 0 or 1."""
+    if isinstance(node, Apply) and node.function in (*ex.COMPARISONS, "and", "or", "not"):
+        return node
+    return Apply("ne", (node, ZERO))

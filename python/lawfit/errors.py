@@ -1,0 +1,37 @@
+"""The errors lawfit raises: what was given, what was expected, and where."""
+
+from __future__ import annotations
+
+__all__ = ["FitError", "FormulaError", "InputError", "LawfitError"]
+
+
+class LawfitError(Exception):
+    """Base of every error that lawfit raises on purpose."""
+
+
+class InputError(LawfitError, ValueError):
+    """What the user gave cannot be used; the message says what and where."""
+
+
+class FormulaError(InputError):
+    """A formula cannot be used; the message shows the text and points at the character.
+
+    Attributes
+    ----------
+    text : str
+        The formula as given.
+    position : int
+        Index of the offending character in `text`, counted from 0.
+    """
+
+    def __init__(self, reason: str, text: str, position: int) -> None:
+        self.reason = reason
+        self.text = text
+        self.position = position
+        super().__init__(
+            f"{reason} (character {position + 1})\n  {text}\n  {' ' * position}^"
+        )
+
+
+class FitError(LawfitError, RuntimeError):
+    """The input is fine but no fit came out of it; the message says why."""

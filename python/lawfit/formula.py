@@ -1,0 +1,270 @@
+"""The formula language: text to expression tree, with errors that point at the character."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from . import expression as ex
+from .errors import FormulaError
+
+__all__ = ["FUNCTIONS", "evaluate_columns", "names", "parse"]
+
+# name -> smallest and largest number of arguments
+FUNCTIONS: dict[str, tuple[int, int | None]] = {
+    **dict.fromkeys(
+        "exp log log2 log10 log1p expm1 sqrt abs tanh sigmoid logit softplus erf normcdf".split(),
+        (1, 1),
+    ),
+    "pow": (2, 2),
+    "logaddexp": (2, 2),
+    "logsumexp": (1, None),
+    "min": (2, None),
+    "max": (2, None),
+    "where": (3, 3),
+}
+
+MAX_LENGTH = 20_000
+MAX_DEPTH = 100
+
+_BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
+_COMPARE = {
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+}
+
+
+@lru_cache(maxsize=256)
+def parse(text: str) -> ex.Node:
+    """Turn the text of a formula into an expression tree.
+
+    Parameters
+    ----------
+    text : str
+        Python's expression syntax: numbers, names, ``+ - * / **``, parentheses, comparisons joined by
+        ``and``, ``or``, ``not``, and calls of the functions in `FUNCTIONS`.
+
+    Returns
+    -------
+    Node
+        Names are left as `expression.Name`: whether one is a parameter or a column is decided by
+        who uses the formula.
+
+    Raises
+    ------
+    FormulaError
+        If the text is not of the language; the message points at the character.
+    """
+    return _Parser(text).parse()
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return the names a formula uses, in order of first appearance."""
+    found = [node.name for node in ex.walk(parse(text)) if isinstance(node, ex.Name)]
+    return tuple(dict.fromkeys(found))
+
+
+def evaluate_columns(text: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Evaluate a formula whose names are all columns.
+
+    Parameters
+    ----------
+    text : str
+        The formula; comparisons give 0 and 1.
+    columns : mapping of str to ndarray of shape (n,)
+        Every name of the formula must be a key.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    from .compiler import compile_columns  # the compiler builds on this module
+
+    used = names(text)
+    missing = [name for name in used if name not in columns]
+    if missing:
+        raise FormulaError(
+            f"there is no column {missing[0]!r}; columns: {', '.join(columns) or 'none'}",
+            text,
+            max(text.find(missing[0]), 0),
+        )
+    arrays = [np.asarray(columns[name], dtype=float) for name in used]
+    rows = len(next(iter(columns.values()))) if columns else 1
+    return compile_columns(parse(text), used).values(arrays, rows, np.empty(0))
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"a formula is a text, not {type(text).__name__}")
+        self.text = text
+
+    def fail(self, reason: str, node: ast.AST | None = None) -> FormulaError:
+        return FormulaError(reason, self.text, self.position(node))
+
+    def position(self, node: ast.AST | None) -> int:
+        if node is None:
+            return 0
+        # ast counts UTF-8 bytes within the line
+        lines = self.text.split("\n")
+        line = getattr(node, "lineno", 1) - 1
+        offset: int = getattr(node, "col_offset", 0)
+        before = sum(len(text) + 1 for text in lines[:line])
+        return before + len(lines[line].encode()[:offset].decode(errors="ignore"))
+
+    def parse(self) -> ex.Node:
+        if not self.text.strip():
+            raise self.fail("the formula is empty")
+        if len(self.text) > MAX_LENGTH:
+            raise FormulaError(
+                f"the formula has {len(self.text)} characters; at most {MAX_LENGTH} are read",
+                self.text[:60] + "...",
+                0,
+            )
+        self.check_characters()
+        try:
+            tree = ast.parse(self.text.strip(" \t"), mode="eval")
+        except SyntaxError as error:
+            raise self.syntax_error(error) from None
+        except (RecursionError, MemoryError, ValueError):
+            raise self.fail("the formula is nested too deeply") from None
+        shift = len(self.text) - len(self.text.lstrip(" \t"))
+        if shift:
+            for node in ast.walk(tree):
+                if hasattr(node, "col_offset") and getattr(node, "lineno", 1) == 1:
+                    node.col_offset += shift
+        return self.convert(tree.body, 0)
+
+    def check_characters(self) -> None:
+        depth = 0
+        for i, character in enumerate(self.text):
+            if character in "([{":
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise FormulaError(
+                        f"more than {MAX_DEPTH} nested parentheses", self.text[:60] + "...", 0
+                    )
+            elif character in ")]}":
+                depth -= 1
+            elif character == "^":
+                raise FormulaError("^ is not a power here; write **", self.text, i)
+            elif character in "\n\r;\\#\0":
+                raise FormulaError(
+                    f"unexpected character {character!r}; a formula is one expression", self.text, i
+                )
+
+    def syntax_error(self, error: SyntaxError) -> FormulaError:
+        shift = len(self.text) - len(self.text.lstrip(" \t"))
+        position = min(max((error.offset or 1) - 1 + shift, 0), max(len(self.text) - 1, 0))
+        for word in self.text.replace("(", " ").replace("*", " ").split():
+            if keyword.iskeyword(word) and word not in ("and", "or", "not"):
+                at = self.text.find(word)
+                reason = f"{word!r} is a reserved word and cannot be a name; write {word}_"
+                return FormulaError(reason, self.text, at)
+        if "=" in self.text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
+            return FormulaError(
+                "'=' assigns; write the right-hand side only, or == to compare",
+                self.text,
+                self.text.find("="),
+            )
+        return FormulaError(f"syntax error: {error.msg}", self.text, position)
+
+    def convert(self, node: ast.expr, depth: int) -> ex.Node:
+        if depth > MAX_DEPTH * 4:
+            raise self.fail("the formula is nested too deeply")
+        go = depth + 1
+        if isinstance(node, ast.Constant):
+            return self.number(node)
+        if isinstance(node, ast.Name):
+            return ex.Name(node.id)
+        if isinstance(node, ast.UnaryOp):
+            operand = self.convert(node.operand, go)
+            if isinstance(node.op, ast.USub):
+                return ex.negate(operand) if isinstance(operand, ex.Constant) else _neg(operand)
+            if isinstance(node.op, ast.UAdd):
+                return operand
+            if isinstance(node.op, ast.Not):
+                return ex.Apply("not", (operand,))
+        if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+            left, right = self.convert(node.left, go), self.convert(node.right, go)
+            function = _BINARY[type(node.op)]
+            if function == "sub":
+                return ex.Apply("add", (left, _neg(right)))
+            return ex.Apply(function, (left, right))
+        if isinstance(node, ast.BoolOp):
+            function = "and" if isinstance(node.op, ast.And) else "or"
+            return ex.Apply(function, tuple(self.convert(v, go) for v in node.values))
+        if isinstance(node, ast.Compare):
+            return self.comparison(node, go)
+        if isinstance(node, ast.Call):
+            return self.call(node, go)
+        raise self.fail(f"{_describe(node)} is not part of the formula language", node)
+
+    def number(self, node: ast.Constant) -> ex.Node:
+        if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+            what = "a text" if isinstance(node.value, str) else repr(node.value)
+            raise self.fail(f"{what} cannot stand in a formula; only numbers can", node)
+        try:
+            value = float(node.value)
+        except OverflowError:
+            value = math.inf
+        if not math.isfinite(value):
+            raise self.fail("this number is too large", node)
+        return ex.Constant(value)
+
+    def comparison(self, node: ast.Compare, depth: int) -> ex.Node:
+        operands = [self.convert(n, depth) for n in (node.left, *node.comparators)]
+        parts: list[ex.Node] = []
+        for operator, left, right in zip(node.ops, operands, operands[1:], strict=False):
+            if type(operator) not in _COMPARE:
+                raise self.fail(f"{_describe(node)} is not part of the formula language", node)
+            parts.append(ex.Apply(_COMPARE[type(operator)], (left, right)))
+        return parts[0] if len(parts) == 1 else ex.Apply("and", tuple(parts))
+
+    def call(self, node: ast.Call, depth: int) -> ex.Node:
+        if not isinstance(node.func, ast.Name):
+            raise self.fail("only the functions of the formula language can be called", node)
+        function = node.func.id
+        if function not in FUNCTIONS:
+            known = ", ".join(sorted(FUNCTIONS))
+            raise self.fail(f"unknown function {function!r}; known: {known}", node)
+        if node.keywords:
+            raise self.fail(f"{function} takes no named arguments", node)
+        least, most = FUNCTIONS[function]
+        got = len(node.args)
+        if got < least or (most is not None and got > most):
+            wanted = str(least) if least == most else f"at least {least}"
+            raise self.fail(f"{function} takes {wanted} argument(s), got {got}", node)
+        return ex.Apply(function, tuple(self.convert(a, depth) for a in node.args))
+
+
+def _neg(node: ex.Node) -> ex.Node:
+    return ex.Apply("neg", (node,))
+
+
+def _describe(node: ast.AST) -> str:
+    return {
+        "Attribute": "an attribute (a dot after a name)",
+        "Subscript": "a subscript in square brackets",
+        "Lambda": "a lambda",
+        "IfExp": "an if-else (write where(condition, a, b))",
+        "Tuple": "a comma outside a function call",
+        "List": "a list",
+        "Dict": "a dictionary",
+        "Set": "a set",
+        "JoinedStr": "a text",
+        "NamedExpr": "an assignment",
+        "Compare": "this comparison",
+        "Starred": "a star before a name",
+        "BinOp": "this operator",
+        "UnaryOp": "this operator",
+    }.get(type(node).__name__, f"this syntax ({type(node).__name__})")
