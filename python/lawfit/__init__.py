@@ -1,1 +1,55 @@
-"""x"""
+"""lawfit: fits scaling laws to the optimum, says how uncertain they are, and plans with them."""
+
+from __future__ import annotations
+
+import os as _os
+
+from . import _core, datasets
+from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
+from .fitting import fit
+from .law import Law, Parameter, Published, Source, Variable
+from .laws import law, laws
+from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, Squared
+from .protocols import Protocol, protocol, protocols
+from .result import Fit, Starts, load
+from .runs import Runs, read
+from .starts import Grid
+
+__version__: str = _core.info()["version"]
+
+__all__ = [
+    "Absolute",
+    "Cauchy",
+    "Fit",
+    "FitError",
+    "FormulaError",
+    "Grid",
+    "Huber",
+    "InputError",
+    "Interrupted",
+    "Law",
+    "LawfitError",
+    "LogCosh",
+    "Parameter",
+    "Protocol",
+    "Published",
+    "Quantile",
+    "Runs",
+    "Source",
+    "Squared",
+    "Starts",
+    "Variable",
+    "__version__",
+    "datasets",
+    "fit",
+    "law",
+    "laws",
+    "load",
+    "protocol",
+    "protocols",
+    "read",
+]
+
+if hasattr(_os, "register_at_fork"):
+    # The threads of an OpenMP runtime do not survive a fork, and waiting for them would hang.
+    _os.register_at_fork(after_in_child=_core.set_serial_only)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FitError", "FormulaError", "InputError", "LawfitError"]
+__all__ = ["FitError", "FormulaError", "InputError", "Interrupted", "LawfitError"]
 
 
 class LawfitError(Exception):
@@ -35,3 +35,17 @@ class FormulaError(InputError):
 
 class FitError(LawfitError, RuntimeError):
     """The input is fine but no fit came out of it; the message says why."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C stopped a long run; what was finished is in `result`.
+
+    Attributes
+    ----------
+    result : Fit, Bootstrap or None
+        Made of the finished part; None if nothing was finished.
+    """
+
+    def __init__(self, message: str, result: object = None) -> None:
+        self.result = result
+        super().__init__(message)

@@ -1,0 +1,292 @@
+// One step over a box against brute force, and one solve to each way it can end.
+#include <stdexcept>
+#include <string>
+
+#include <Eigen/LU>
+
+#include <lawfit/solver/solver.hpp>
+
+#include "check.hpp"
+#include "problems.hpp"
+
+using namespace problems;
+
+namespace {
+
+struct BoxProblem {
+    Matrix B;
+    Vector g, lower, upper;
+    double model(const Vector& d) const { return g.dot(d) + 0.5 * d.dot(B * d); }
+};
+
+BoxProblem random_problem(Philox& random, int n) {
+    BoxProblem p{Matrix(n, n), Vector(n), Vector(n), Vector(n)};
+    Matrix root(n, n);
+    for (int i = 0; i < n; ++i) {
+        p.g[i] = normal(random);
+        // Widths from nothing to none at all, so that many sets of active bounds occur.
+        const auto width = [&] {
+            const std::uint32_t kind = random.below(8);
+            return kind == 0 ? 0.0 : (kind == 1 ? infinity : 2.0 * uniform(random));
+        };
+        p.lower[i] = -width();
+        p.upper[i] = width();
+        for (int j = 0; j < n; ++j) root(i, j) = normal(random);
+    }
+    p.B = root * root.transpose() + 0.05 * Matrix::Identity(n, n);
+    return p;
+}
+
+// The least value of the model over every set of active bounds.
+double brute_force(const BoxProblem& p) {
+    const int n = static_cast<int>(p.g.size());
+    int sets = 1;
+    for (int i = 0; i < n; ++i) sets *= 3;
+    double best = infinity;
+    for (int set = 0; set < sets; ++set) {
+        Matrix B = p.B;
+        Vector right = -p.g;
+        for (int i = 0, rest = set; i < n; ++i, rest /= 3) {
+            if (rest % 3 == 0) continue;
+            B.row(i).setZero();
+            B(i, i) = 1.0;
+            right[i] = rest % 3 == 1 ? p.lower[i] : p.upper[i];
+        }
+        const Vector d = B.partialPivLu().solve(right);
+        const bool inside = d.allFinite() && (d.array() >= p.lower.array() - 1e-12).all() &&
+                            (d.array() <= p.upper.array() + 1e-12).all();
+        if (inside) best = std::min(best, p.model(d));
+    }
+    return best;
+}
+
+void box_step() {
+    Philox random(11, 0);
+    int wrong_value = 0, outside = 0, wrong_slope = 0, wrong_form = 0, wrong_flag = 0, refused = 0;
+    for (int trial = 0; trial < 3000; ++trial) {
+        const int n = 1 + trial % 5;
+        const BoxProblem p = random_problem(random, n);
+        BoxStep step(n);
+        Vector d(n);
+        if (!step.solve(p.B, p.g, p.lower, p.upper, d)) {
+            ++refused;
+            continue;
+        }
+        const double scale = 1.0 + p.g.cwiseAbs().maxCoeff() + p.B.cwiseAbs().maxCoeff();
+        if (!(std::fabs(p.model(d) - brute_force(p)) <= 1e-10 * scale)) ++wrong_value;
+        if ((d.array() < p.lower.array()).any() || (d.array() > p.upper.array()).any()) ++outside;
+        // Karush, Kuhn, Tucker: no slope inside, and none that would lead back inside from a bound.
+        const Vector slope = p.g + p.B * d;
+        std::vector<int> free;
+        for (int i = 0; i < n; ++i) {
+            const bool at_lower = d[i] == p.lower[i], at_upper = d[i] == p.upper[i];
+            if (!at_lower && !at_upper) free.push_back(i);
+            if ((!at_lower && slope[i] > 1e-9 * scale) || (!at_upper && slope[i] < -1e-9 * scale)) ++wrong_slope;
+        }
+        const int free_count = static_cast<int>(free.size());
+        if (step.bound_is_active() != (free_count < n)) ++wrong_flag;
+        if (free_count == 0) continue;
+        const Matrix inverse = Matrix(p.B(free, free)).inverse();
+        const Vector v = p.g(free);
+        if (!(std::fabs(step.inverse_form(p.g) / v.dot(inverse * v) - 1.0) < 1e-8)) ++wrong_form;
+    }
+    CHECK(refused == 0);
+    CHECK(wrong_value == 0);
+    CHECK(outside == 0);
+    CHECK(wrong_slope == 0);
+    CHECK(wrong_flag == 0);
+    CHECK(wrong_form == 0);
+
+    BoxStep step(2);
+    Vector d(2);
+    const Vector none = Vector::Constant(2, infinity);
+    const Vector g = Vector::Ones(2);
+    CHECK(!step.solve(-Matrix::Identity(2, 2), g, -none, none, d));
+    // Indefinite, but not in the coordinate that is free.
+    Matrix B(2, 2);
+    B << 2.0, 0.0, 0.0, -1.0;
+    Vector lower = -none;
+    lower[1] = 0.0;
+    CHECK(step.solve(B, g, lower, none, d));
+    CHECK_CLOSE(d[0], -0.5, 1e-15);
+    CHECK(d[1] == 0.0);
+}
+
+Solution solve(const Objective& objective, const Vector& start, const SolverOptions& options = {},
+               Interrupt* interrupt = nullptr) {
+    ObjectiveEvaluator evaluator(objective);
+    Solver solver(evaluator, options);
+    Solution solution;
+    solver.solve(start, solution, interrupt);
+    return solution;
+}
+
+Vector pair(double a, double b) {
+    Vector v(2);
+    v << a, b;
+    return v;
+}
+
+// Residuals 10 (b - a^2) and 1 - a, as columns that are 10 or 1 in their own row, and a third one that
+// nothing can change.
+void rosenbrock() {
+    Program::Parts parts;
+    parts.columns = {"first", "second"};
+    parts.parameters = {"a", "b"};                            // slots 0, 1
+    parts.constants = {-1.0, 1.0};                            // slots 2, 3
+    parts.uniform_operations = {{Opcode::mul_, {0, 0}},       // slot 4: a^2
+                                {Opcode::affine_, {1, 2, 4}},   // slot 5: b - a^2
+                                {Opcode::affine_, {3, 2, 0}}};  // slot 6: 1 - a
+    parts.row_operations = {{Opcode::affine_, {-1, 5, 0, 6, 1}}};
+    parts.output = 2;
+    const std::vector<double> first = {10.0, 0.0, 0.0}, second = {0.0, 1.0, 0.0};
+    const Objective objective = objective_of(Program(parts), {first.data(), second.data()},
+                                             {0.0, 0.0, 0.5}, {}, no_bounds(2));
+    for (const Vector& start : {pair(-1.2, 1.0), pair(3.0, -4.0), pair(0.0, 0.0)}) {
+        const Solution s = solve(objective, start);
+        CHECK(s.status == Status::converged);
+        CHECK_CLOSE(s.x[0], 1.0, 1e-8);
+        CHECK_CLOSE(s.x[1], 1.0, 1e-8);
+        CHECK_CLOSE(s.objective, 0.125, 1e-15);
+        CHECK(s.evaluations > 0 && s.evaluations < 500);
+    }
+}
+
+// z = a + b x with b held back by a bound: a is then the mean of y - b x.
+void bounded_line() {
+    Program::Parts parts;
+    parts.columns = {"x"};
+    parts.parameters = {"a", "b"};
+    parts.row_operations = {{Opcode::affine_, {0, 1, 0}}};
+    parts.output = 1;
+    const std::vector<double> x = {0.0, 1.0, 2.0, 3.0}, y = {0.1, 1.9, 4.2, 5.8};
+    Objective::Bounds bounds = no_bounds(2);
+    bounds.upper[1] = 1.5;
+    const Objective objective = objective_of(Program(parts), {x.data()}, y, {}, bounds);
+    for (const Vector& start : {pair(0.0, 0.0), pair(5.0, 1.5), pair(0.0, 9.0)}) {
+        const Solution s = solve(objective, start);
+        CHECK(s.status == Status::at_bound);
+        CHECK(s.x[1] == 1.5);
+        CHECK_CLOSE(s.x[0], 3.0 - 1.5 * 1.5, 1e-12);
+    }
+}
+
+void exact_fit() {
+    const Table table = chinchilla_table(60, 0.0);
+    for (const LossSpec& loss : {LossSpec{}, huber(1e-3)}) {
+        const Objective objective = chinchilla_objective(table, loss);
+        const Solution s = solve(objective, chinchilla_start(5));
+        CHECK(s.status == Status::exact);
+        for (int k = 0; k < 5; ++k) CHECK_CLOSE(s.x[k], chinchilla_truth[static_cast<std::size_t>(k)], 1e-6);
+    }
+}
+
+// The gradient vanishes at the minimum of every loss, with the scale held or fitted.
+void stationary() {
+    const Table table = chinchilla_table(400, 0.01);
+    const LossSpec losses[] = {LossSpec{}, huber(1e-3), {LossKind::cauchy, 1.0, 1.0, 1e-2},
+                               {LossKind::logcosh, 1.0, 1.0, 1e-2}};
+    for (const LossSpec& loss : losses)
+        for (const bool scale_is_fitted : {false, true}) {
+            if (scale_is_fitted && loss.kind == LossKind::cauchy) continue;  // no minimum at core 0.01
+            const Objective objective = chinchilla_objective(table, loss, scale_is_fitted);
+            const Solution s = solve(objective, chinchilla_start(objective.dimension()));
+            CHECK(s.status == Status::converged);
+            ObjectiveEvaluator evaluator(objective);
+            Vector gradient;
+            Matrix bend, curvature;
+            CHECK(evaluator.value(s.x) == s.objective);
+            evaluator.derivatives(gradient, &bend, &curvature);
+            // Against what one standard error of each parameter would make of it.
+            CHECK((gradient.array().abs() / bend.diagonal().array().sqrt()).maxCoeff() <
+                  1e-6 * std::sqrt(std::fabs(s.objective)));
+        }
+}
+
+void bad_start() {
+    const Table table = chinchilla_table(60, 0.01);
+    const Objective objective = chinchilla_objective(table, huber(1e-3));
+    Vector start = chinchilla_start(5);
+    start[3] = NAN;
+    const Solution s = solve(objective, start);
+    CHECK(s.status == Status::bad_start);
+    CHECK(s.objective == infinity);
+    CHECK(!succeeded(s.status));
+}
+
+void evaluation_limit() {
+    const Table table = chinchilla_table(60, 0.01);
+    const Objective objective = chinchilla_objective(table, huber(1e-3));
+    const int needed = solve(objective, chinchilla_start(5)).evaluations;
+    for (const int limit : {1, 5, 20}) {
+        SolverOptions options;
+        options.max_evaluations = limit;
+        const Solution s = solve(objective, chinchilla_start(5), options);
+        CHECK(limit < needed);
+        CHECK(s.status == Status::evaluation_limit);
+        // What was under way is finished: a step, a change of loss, the differences of one Hessian.
+        CHECK(s.evaluations <= limit + 5 + 5);
+        CHECK(std::isfinite(s.objective));
+    }
+}
+
+class AfterRequests final : public Interrupt {
+public:
+    explicit AfterRequests(int k) : left_(k) {}
+    bool requested() override {
+        ++asked;
+        return --left_ <= 0;
+    }
+    int asked = 0;
+
+private:
+    int left_;
+};
+
+void interrupt() {
+    const Table table = chinchilla_table(60, 0.01);
+    const Objective objective = chinchilla_objective(table, huber(1e-3));
+    double previous = infinity;
+    for (const int k : {1, 3, 10}) {
+        AfterRequests after(k);
+        const Solution s = solve(objective, chinchilla_start(5), {}, &after);
+        CHECK(s.status == Status::interrupted);
+        CHECK(after.asked == k);
+        CHECK(s.objective <= previous);
+        previous = s.objective;
+    }
+}
+
+void options() {
+    const auto refusal = [](auto change) -> std::string {
+        SolverOptions o;
+        change(o);
+        try {
+            o.check();
+        } catch (const std::invalid_argument& error) {
+            return error.what();
+        }
+        return "";
+    };
+    CHECK(refusal([](SolverOptions&) {}).empty());
+    CHECK(refusal([](SolverOptions& o) { o.tolerance = 0.0; }).find("tolerance") != std::string::npos);
+    CHECK(refusal([](SolverOptions& o) { o.tolerance = NAN; }).find("tolerance") != std::string::npos);
+    CHECK(refusal([](SolverOptions& o) { o.max_evaluations = 0; }).find("max_evaluations = 0") !=
+          std::string::npos);
+    CHECK(refusal([](SolverOptions& o) { o.initial_radius = -1.0; }).find("initial_radius") !=
+          std::string::npos);
+}
+
+}  // namespace
+
+void run_tests() {
+    box_step();
+    rosenbrock();
+    bounded_line();
+    exact_fit();
+    stationary();
+    bad_start();
+    evaluation_limit();
+    interrupt();
+    options();
+}

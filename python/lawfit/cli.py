@@ -1,0 +1,350 @@
+"""The `lawfit` command: turns words on the command line into calls, and results into text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from . import __version__, _core, datasets
+from .errors import FitError, InputError, Interrupted
+from .fitting import fit as fit_law
+from .laws import law, laws
+from .planning.allocation import compute_optimal
+from .result import Fit, write_json
+from .runs import parse_derivation, read
+from .uncertainty.bootstrap import Bootstrap
+
+__all__ = ["app", "run"]
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="lawfit %(version)s")
+def app() -> None:
+    """Fit scaling laws to the optimum, with honest uncertainty."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit status.
+
+    0: done. 1: the fit failed. 2: the input is wrong. 130: interrupted.
+    """
+    try:
+        result = app(args=arguments, prog_name="lawfit", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except InputError as error:
+        return _fail(error, 2)
+    except FitError as error:
+        return _fail(error, 1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help() if error.ctx else error, file=sys.stderr)
+        return 2
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+        return _fail(str(error) or "interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _fail(message: object, status: int) -> int:
+    print(f"lawfit: {message}", file=sys.stderr)
+    return status
+
+
+@contextmanager
+def _progress(label: str, quiet: bool) -> Iterator[Callable[[int, int], None] | bool]:
+    """Give a progress bar with the time left; nothing unless standard error is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield False
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TimeRemainingColumn
+
+    with Progress(
+        *Progress.get_default_columns()[:-1],
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+# --- options --------------------------------------------------------------------------------------
+
+
+def _pairs(given: Sequence[str], option: str, example: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise InputError(f"{option} {text!r} must look like {option} {example}")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{what}: {text!r} is not a number") from None
+
+
+def _bounds(given: Sequence[str]) -> dict[str, tuple[float, float]]:
+    bounds = {}
+    for name, text in _pairs(given, "--bound", "alpha=0:2").items():
+        low, colon, high = text.partition(":")
+        if not colon:
+            raise InputError(f"--bound {name}={text} must look like --bound alpha=0:2")
+        bounds[name] = (
+            _number(low, f"--bound {name}") if low else float("-inf"),
+            _number(high, f"--bound {name}") if high else float("inf"),
+        )
+    return bounds
+
+
+def _many(*names: str, metavar: str, help: str) -> Any:
+    return click.option(*names, multiple=True, metavar=metavar, help=help)
+
+
+def _table_options(command: Any) -> Any:
+    """Add what every command that reads a table of runs takes."""
+    for option in (
+        _many("--where", metavar="CONDITION", help='Keep rows: --where "outlier == 0".'),
+        _many("--derive", metavar="FORMULA", help='Compute a column: --derive "D = C/(6*N)".'),
+        _many("--column", metavar="NAME=COLUMN", help='Rename: --column N="Model Size".'),
+        click.option("--target", metavar="COLUMN", help="Column to predict. [default: loss]"),
+        click.argument("runs", metavar="RUNS"),
+    ):
+        command = option(command)
+    return command
+
+
+_threads = click.option("--threads", type=click.IntRange(min=1), help="Threads. [default: all]")
+_quiet = click.option("--quiet", "-q", is_flag=True, help="No progress, no text.")
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+@app.command()
+@_threads
+@_quiet
+def demo(threads: int | None, quiet: bool) -> None:
+    """Fit the example that comes with lawfit."""
+    runs = datasets.load("simulated_chinchilla")
+    with _progress("starts", quiet) as progress:
+        result = fit_law("chinchilla", runs, threads=threads, progress=progress)
+    with _progress("bootstrap draws", quiet) as progress:
+        draws = result.bootstrap(1000, threads=threads, progress=progress)
+    if quiet:
+        return
+    truth = next(p for p in law("chinchilla").published if p.name == "besiroglu2024")
+    print("These runs are simulated: losses of the published coefficients")
+    print(f"  {', '.join(f'{k} = {v:g}' for k, v in truth.params.items())}")
+    print(f"({truth.where}) with 0.3 % noise. No model was trained.\n")
+    _print_fit(result, draws)
+    budgets = [1e21, 1e22, 1e23, 1e24, 1e25]
+    plan = compute_optimal(result.law, result.params, budgets)
+    print("\nCompute-optimal N and D, 6 N D = C, with 95 % intervals:")
+    print(f"  {'C (FLOP)':>9}  {'N':>9}  {'interval':>21}  {'D':>9}  {'interval':>21}  {'loss':>7}")
+    exponent = draws.of("1 / (alpha + beta)")
+    ratio = draws.of("alpha * A / (beta * B)")
+    for c, n, d, loss in zip(plan.C, plan.N, plan.D, plan.loss, strict=True):
+        # Closed form for each draw (Hoffmann et al., eq. 4).
+        n_draws = ratio**exponent * (c / 6) ** (draws.draws["beta"] * exponent)
+        low, high = draws.interval(n_draws)
+        print(
+            f"  {c:9.0e}  {n:9.3g}  ({low:9.3g},{high:9.3g})  {d:9.3g}  "
+            f"({c / 6 / high:9.3g},{c / 6 / low:9.3g})  {loss:7.4f}"
+        )
+
+
+@app.command("laws")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_laws(as_json: bool) -> None:
+    """List the catalogue."""
+    entries = [law(name) for name in laws()]
+    if as_json:
+        print(json.dumps([_law_entry(entry) for entry in entries], indent=2))
+        return
+    width = max(len(e.name) for e in entries)
+    for entry in entries:
+        print(f"{entry.name:<{width}}  {entry.formula}")
+        print(f"{'':<{width}}  {entry.source.title} (arXiv {entry.source.arxiv}, {entry.source.equation})")
+
+
+def _law_entry(entry: Any) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "formula": entry.formula,
+        "variables": list(entry.variables),
+        "parameters": [p.name for p in entry.parameters],
+        "title": entry.source.title,
+        "arxiv": entry.source.arxiv,
+        "equation": entry.source.equation,
+        "verified": entry.verified,
+        "notes": entry.notes,
+        "published": [
+            {
+                "name": p.name,
+                "params": dict(p.params),
+                "where": p.where,
+                "units": p.units,
+                "note": p.note,
+            }
+            for p in entry.published
+        ],
+    }
+
+
+@app.command("fit", no_args_is_help=True)
+@_table_options
+@click.option("--law", "law_text", required=True, help="Name in the catalogue, or a formula.")
+@click.option("--loss", help="huber:1e-3, squared, absolute, quantile:0.9, ... [default: huber:1e-3]")
+@click.option("--residual", help="log, linear or logit. [default: log]")
+@click.option("--scale", help="fixed or fitted. [default: fixed]")
+@click.option("--protocol", help="A published recipe, e.g. hoffmann2022.")
+@click.option("--starts", default="auto", help="auto, a number, or the name of a protocol.")
+@_many("--fix", metavar="NAME=VALUE", help="Hold a parameter at a value.")
+@_many("--tie", metavar="A,B", help="Parameters that share one value.")
+@_many("--bound", metavar="NAME=LOW:HIGH", help="Limit a parameter.")
+@click.option("--weights", metavar="COLUMN", help="Weights of the rows.")
+@click.option("--sigma", metavar="COLUMN", help="Standard deviations of the residuals.")
+@click.option("--missing", default="raise", help="Rows that are not finite: raise or omit.")
+@click.option("--bootstrap", type=click.IntRange(min=0), default=0, help="Bootstrap draws.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of starts and draws.")
+@_threads
+@click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write the fit here.")
+@_quiet
+def fit_command(
+    runs: str,
+    law_text: str,
+    target: str | None,
+    column: tuple[str, ...],
+    derive: tuple[str, ...],
+    where: tuple[str, ...],
+    loss: str | None,
+    residual: str | None,
+    scale: str | None,
+    protocol: str | None,
+    starts: str,
+    fix: tuple[str, ...],
+    tie: tuple[str, ...],
+    bound: tuple[str, ...],
+    weights: str | None,
+    sigma: str | None,
+    missing: str,
+    bootstrap: int,
+    seed: int,
+    threads: int | None,
+    json_out: str | None,
+    quiet: bool,
+) -> int:
+    """Fit a law to a table of runs.
+
+    \b
+    Examples:
+      lawfit fit runs.csv --law chinchilla --bootstrap 4000
+      lawfit fit runs.csv --law "E + A / N**alpha" --column N="Model Size" --target val_loss
+    """
+    table = read(
+        runs,
+        columns=_pairs(column, "--column", 'N="Model Size"'),
+        derive=dict(map(parse_derivation, derive)),
+        where=where,
+    )
+    fixed = {k: _number(v, f"--fix {k}") for k, v in _pairs(fix, "--fix", "E=1.69").items()}
+    result: Fit | None = None
+    draws: Bootstrap | None = None
+    interrupted: Interrupted | None = None
+    try:
+        with _progress("starts", quiet) as progress:
+            result = fit_law(
+                law_text,
+                table,
+                target,
+                residual=residual,  # type: ignore[arg-type]
+                loss=loss,
+                scale=scale,  # type: ignore[arg-type]
+                fixed=fixed,
+                tied=[tuple(t.split(",")) for t in tie],
+                bounds=_bounds(bound),
+                weights=weights,
+                sigma=sigma,
+                starts=int(starts) if starts.lstrip("-").isdigit() else starts,
+                protocol=protocol,
+                missing=missing,
+                threads=threads,
+                rng=seed,
+                progress=progress,
+            )
+        if bootstrap:
+            with _progress("bootstrap draws", quiet) as progress:
+                draws = result.bootstrap(bootstrap, rng=seed, threads=threads, progress=progress)
+    except Interrupted as stop:
+        interrupted = stop
+        if isinstance(stop.result, Fit):
+            result = stop.result
+        elif isinstance(stop.result, Bootstrap):
+            draws = stop.result
+        if result is None:
+            raise
+    if json_out is not None:
+        write_json(json_out, _fit_json(result, draws, interrupted))
+    if not quiet:
+        _print_fit(result, draws)
+    if interrupted is not None:
+        return _fail(f"{interrupted}; what was finished is above", 130)
+    if not result.success:
+        return _fail(result.message, 1)
+    return 0
+
+
+def _fit_json(result: Fit, draws: Bootstrap | None, interrupted: Interrupted | None) -> dict[str, Any]:
+    data = result.to_dict()
+    if draws is not None:
+        data["intervals"] = {k: list(v) for k, v in draws.intervals().items()}
+        data["bootstrap"] = {
+            "kind": draws.kind,
+            "draws": len(draws),
+            "seed": draws.seed,
+            "converged": draws.converged,
+            "disagreement": draws.disagreement,
+            "standard_errors": draws.standard_errors(),
+        }
+    if interrupted is not None:
+        data["interrupted"] = str(interrupted)
+    return data
+
+
+def _print_fit(result: Fit, draws: Bootstrap | None) -> None:
+    print(result.summary())
+    if draws is None:
+        return
+    print(f"95 % intervals from {len(draws):,} bootstrap draws (cases, seed {draws.seed}):")
+    width = max(map(len, draws.draws))
+    for name, (low, high) in draws.intervals().items():
+        print(f"  {name:<{width}}  {low:.5g} to {high:.5g}")
+    if draws.converged < 1 or draws.disagreement > 0:
+        print(
+            f"  {draws.converged:.1%} of the refits converged; in {draws.disagreement:.1%} a spread "
+            "start did better than the warm one"
+        )
+
+
+@app.command()
+def info() -> None:
+    """Show version, compiler, instruction set and threads."""
+    facts = _core.info()
+    parallel = f"OpenMP, {facts['threads']} threads" if facts["openmp"] else "serial: built without OpenMP"
+    print(f"lawfit {__version__}")
+    print(f"compiler         {facts['compiler']}")
+    print(f"instruction set  {facts['instruction_set']} (this processor runs {', '.join(facts['instruction_sets'])})")
+    print(f"threads          {parallel}")
+    print(f"python           {sys.version.split()[0]}")

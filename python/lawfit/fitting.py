@@ -1,0 +1,306 @@
+"""Fitting a law to a table: checks the request, runs the starts, and reports what came of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core, protocols
+from .errors import FitError, InputError, Interrupted
+from .law import Law
+from .laws import as_law
+from .losses import Huber, Loss, parse_loss
+from .problem import Problem, Residual, Scale, Settings, normalise_tied
+from .progress import Progress, reporter
+from .result import Fit, Starts
+from .runs import Runs, read
+from .starts import starts_from_points
+
+__all__ = ["fit"]
+
+Floats = NDArray[np.float64]
+
+AUTO_STARTS = 100
+TOLERANCE = 1e-20
+MAX_EVALUATIONS = 20_000
+
+
+def fit(
+    law: Law | str,
+    runs: Any,
+    target: str | None = None,
+    *,
+    residual: Residual | None = None,
+    loss: Loss | str | None = None,
+    scale: Scale | None = None,
+    fixed: Mapping[str, float] | None = None,
+    tied: Iterable[Sequence[str]] = (),
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    weights: Any = None,
+    sigma: Any = None,
+    starts: Any = "auto",
+    protocol: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    derive: Mapping[str, str] | Sequence[str] | None = None,
+    where: str | Sequence[str] | None = None,
+    missing: str = "raise",
+    threads: int | None = None,
+    rng: int | np.random.Generator | None = 0,
+    progress: Progress = False,
+) -> Fit:
+    """Fit a law to a table of runs by multi-start minimisation.
+
+    Parameters
+    ----------
+    law : Law or str
+        A law, the name of one of the catalogue, or a formula.
+    runs : mapping of arrays, DataFrame, or path
+        One row per run; see `lawfit.runs.read`.
+    target : str, optional
+        Column to be predicted. Default: the law's own, "loss".
+    residual : {"log", "linear", "logit"}
+        Space in which prediction minus target is taken. Default "log".
+    loss : Loss or str
+        What is summed over residuals. Default ``Huber(1e-3)``.
+    scale : {"fixed", "fitted"}
+        "fitted" maximises the likelihood of a density proportional to exp(-loss(r / scale)) over the
+        scale too.
+    fixed : mapping of str to float
+        Parameters held at a value.
+    tied : sequence of sequences of str
+        Groups of parameters that share one value.
+    bounds : mapping of str to (float, float)
+        In natural units.
+    weights, sigma : array of shape (n,) or str, optional
+        Weights multiply the loss of each row; sigma, the standard deviation of the residual, divides
+        the residual before the loss. An array or the name of a column; not both.
+    starts : "auto", int, array, mapping, Grid, or str
+        "auto": 100 quasi-random starts. An int: that many. An array of shape (k, free parameters), a
+        mapping of arrays, a list of mappings, or a `Grid`: those points, in natural units. The name
+        of a protocol: its starts.
+    protocol : str, optional
+        A published recipe (`lawfit.protocols`): sets residual, loss, scale and starts where they are
+        not given.
+    columns, derive, where
+        Passed to `lawfit.runs.read`: rename, compute and filter before the fit.
+    missing : {"raise", "omit"}
+        What to do with rows that are not finite in a column that is used.
+    threads : int, optional
+        Default: all that OMP_NUM_THREADS allows. The result is the same for any number.
+    rng : int, Generator or None
+        Seed of the starts. The same seed gives the same bits.
+    progress : bool or callable(done, total)
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    InputError
+        If the request or the data cannot be used; the message says what, where and why.
+    FitError
+        If no start led to a finite objective.
+    Interrupted
+        On Ctrl-C; its `result` is the fit made of the starts that were finished.
+    """
+    begun = time.perf_counter()
+    law = as_law(law)
+    recipe = None if protocol is None else protocols.protocol(protocol)
+    if isinstance(starts, str) and starts != "auto":
+        starts = protocols.protocol(starts).starts
+    elif isinstance(starts, str) and recipe is not None:
+        starts = recipe.starts
+    residual = residual or (recipe.residual if recipe else "log")
+    loss = parse_loss(loss) if loss is not None else (recipe.loss if recipe else Huber(1e-3))
+    scale = scale or (recipe.scale if recipe else "fixed")
+    _check_choice("residual", residual, ("log", "linear", "logit"))
+    _check_choice("scale", scale, ("fixed", "fitted"))
+    _check_choice("missing", missing, ("raise", "omit"))
+    if weights is not None and sigma is not None:
+        raise InputError(
+            "give weights or sigma, not both: weights multiply the loss, sigma divides the residual"
+        )
+
+    table = read(runs, columns=columns, derive=derive, where=where)
+    target = target or law.target
+    table, row_values = _with_row_values(table, weights=weights, sigma=sigma)
+    used = [*law.variables_in(table), target, *row_values.values()]
+    for name in used:
+        table.numbers(name, needed_by=str(law))
+    omitted: tuple[str, ...] = ()
+    if missing == "omit":
+        table, omitted = table.drop_non_finite(used)
+    else:
+        table.require_finite(used)
+    seed = seed_from(rng)
+    settings = Settings(
+        target=target,
+        residual=residual,
+        loss=loss,
+        scale=scale,
+        fixed=dict(fixed or {}),
+        tied=normalise_tied(tied),
+        bounds=dict(bounds or {}),
+        **{kind: _row_values(table, kind, name) for kind, name in row_values.items()},
+    )
+    problem = Problem(law.resolved(table), table, settings)
+    points = _starts(problem, starts, seed, threads or 0)
+    objective = problem.objective(points)
+    raw = _core.multistart(
+        objective,
+        points,
+        TOLERANCE,
+        MAX_EVALUATIONS,
+        threads or 0,
+        reporter(progress, len(points), "starts"),
+    )
+    result = _assemble(problem, raw, points, seed, omitted, time.perf_counter() - begun)
+    if raw["interrupted"]:
+        done = int(np.sum(raw["status"] != _NOT_RUN))
+        raise Interrupted(f"interrupted after {done} of {len(points)} starts", result)
+    if result is None:
+        raise FitError(
+            f"none of the {len(points)} starts has a finite objective: {law} cannot be evaluated on "
+            f"{table.source} there; check the units of the columns or give starts"
+        )
+    return result
+
+
+_STATUS = [name for name, _, _ in _core.statuses]
+_NOT_RUN, _INTERRUPTED = _STATUS.index("not_run"), _STATUS.index("interrupted")
+
+
+def _check_choice(what: str, given: Any, allowed: Sequence[str]) -> None:
+    if given not in allowed:
+        choices = ", ".join(repr(a) for a in allowed)
+        raise InputError(f"{what} = {given!r} must be one of {choices}")
+
+
+def seed_from(rng: int | np.random.Generator | None) -> int:
+    """Return the 64-bit seed that `rng` stands for."""
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**63))
+    if rng is None:
+        return int(np.random.default_rng().integers(2**63))
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and 0 <= int(rng) < 2**64:
+        return int(rng)
+    raise InputError(f"rng = {rng!r} must be an integer of 0 or more, a Generator or None")
+
+
+def _with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
+    """Add weights or sigma given as arrays to the table, so that filters keep them aligned."""
+    names: dict[str, str] = {}
+    for kind, values in given.items():
+        if values is None:
+            continue
+        if isinstance(values, str):
+            names[kind] = values
+            continue
+        array = np.asarray(values, dtype=float)
+        if array.shape != (table.n,):
+            raise InputError(
+                f"{kind} has shape {array.shape}; the table has {table.n} rows (after `where`)"
+            )
+        names[kind] = f"({kind})"
+        table = table.with_column(names[kind], array)
+    return table, names
+
+
+def _row_values(table: Runs, kind: str, name: str) -> Floats:
+    values = table.numbers(name)
+    allowed = values > 0 if kind == "sigma" else values >= 0
+    bad = np.flatnonzero(~allowed)
+    if bad.size:
+        limit = "above 0" if kind == "sigma" else "0 or more"
+        raise InputError(
+            f"{kind}: {table.row_label(int(bad[0]))} is {values[bad[0]]:g}; it must be {limit}"
+        )
+    if not values.any():
+        raise InputError(f"{kind} are all 0")
+    return values
+
+
+def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
+    if isinstance(starts, str):
+        starts = AUTO_STARTS
+    if isinstance(starts, (int, np.integer)) and not isinstance(starts, bool):
+        if starts < 1:
+            raise InputError(f"starts = {starts}: at least one start is needed")
+        return problem.draw_starts(int(starts), seed, threads)
+    if isinstance(starts, Mapping) or hasattr(starts, "points"):
+        points = starts.points() if hasattr(starts, "points") else dict(starts)
+        # A recipe's grid also covers parameters that this fit holds fixed or ties.
+        dropped = set(problem.names) - set(problem.free)
+        points = {n: v for n, v in points.items() if n not in dropped}
+        columns = starts_from_points(points, problem.free)
+        unique = np.unique(np.column_stack([columns[n] for n in problem.free]), axis=0)
+        if dropped and len(unique) < len(columns[problem.free[0]]):
+            columns = {n: unique[:, k] for k, n in enumerate(problem.free)}
+    else:
+        columns = starts_from_points(starts, problem.free)
+    return problem.to_coordinates(columns)
+
+
+def _assemble(
+    problem: Problem,
+    raw: Mapping[str, Any],
+    points: Floats,
+    seed: int,
+    omitted: tuple[str, ...],
+    seconds: float,
+) -> Fit | None:
+    objective, status = raw["objective"], raw["status"]
+    finite = np.isfinite(objective)
+    if not finite.any():
+        return None
+    succeeded = np.array([_core.statuses[s][1] for s in status]) & finite
+    reference = float(problem.runs.n) if problem.settings.scale == "fitted" else 0.0
+    report = Starts.from_objectives(objective, succeeded, status != _NOT_RUN, reference)
+    best = int(np.nanargmin(np.where(finite, objective, np.nan)))
+    if succeeded.any():
+        # A start that ran out of evaluations a hair below a converged one is not preferred to it.
+        good = int(np.nanargmin(np.where(succeeded, objective, np.nan)))
+        if objective[good] <= objective[best] + 1e-9 * max(abs(objective[best]), reference):
+            best = good
+    x = raw["x"][best]
+    name, ok, sentence = _core.statuses[status[best]]
+    return Fit(
+        law=problem.law,
+        params={n: float(v) for n, v in problem.to_params(x).items()},
+        scale=problem.to_scale(x),
+        objective=float(objective[best]),
+        success=bool(ok),
+        status=name,
+        message=sentence,
+        nobs=problem.runs.n,
+        omitted=omitted,
+        evaluations=int(raw["evaluations"].sum()),
+        seconds=seconds,
+        starts=report,
+        seed=seed,
+        target=problem.settings.target,
+        residual=problem.settings.residual,
+        loss=problem.settings.loss,
+        scale_setting=problem.settings.scale,
+        free=problem.free,
+        at_bound=_at_bound(problem, x),
+        source=problem.runs.source,
+        data_hash=problem.data_hash(),
+        _problem=problem,
+        _coordinates=x,
+        _start_points=points,
+    )
+
+
+def _at_bound(problem: Problem, x: Floats) -> tuple[str, ...]:
+    close = []
+    for k, name in enumerate(problem.free):
+        low, high = problem.coordinate_bounds(name)
+        if x[k] <= low or x[k] >= high:
+            close.append(name)
+    return tuple(close)

@@ -1,0 +1,369 @@
+"""What a law is: a formula with parameters, variables and where it comes from. Data, no fitting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import expression as ex
+from .compiler import compile_law, resolve
+from .errors import InputError
+from .formula import names, parse
+from .runs import Runs, read
+
+__all__ = ["Law", "Parameter", "Published", "Source", "Variable"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number to be fitted.
+
+    Parameters
+    ----------
+    name : str
+    transform : {"log", "identity"}
+        "log": a scale factor, above zero, that the solver moves by its logarithm.
+    bounds : tuple of float
+        Smallest and largest value, in natural units.
+    start : tuple of float, optional
+        Range in which starts are drawn, in natural units. Without it the range is derived from the
+        data.
+    description : str
+        What it means, with its unit.
+    """
+
+    name: str
+    transform: str = "identity"
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    start: tuple[float, float] | None = None
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.transform not in ("log", "identity"):
+            raise InputError(
+                f"parameter {self.name}: transform {self.transform!r} must be 'log' or 'identity'"
+            )
+        check_bounds(self.name, self.bounds)
+        if self.transform == "log" and self.bounds[1] <= 0:
+            raise InputError(f"parameter {self.name}: a log parameter needs an upper bound above 0")
+
+    @property
+    def positive(self) -> bool:
+        """Whether no value at or below zero is allowed."""
+        return self.transform == "log" or self.bounds[0] > 0
+
+
+def check_bounds(name: str, bounds: Any) -> tuple[float, float]:
+    """Return bounds as two floats, or raise InputError naming the parameter."""
+    try:
+        low, high = (float(b) for b in bounds)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"parameter {name}: bounds {bounds!r} must be a pair (lower, upper)"
+        ) from None
+    if math.isnan(low) or math.isnan(high) or low > high:
+        raise InputError(f"parameter {name}: lower bound {low:g} is above upper bound {high:g}")
+    return low, high
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A column that the formula reads."""
+
+    name: str
+    unit: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a law stands in the literature."""
+
+    title: str = ""
+    arxiv: str = ""
+    equation: str = ""
+    year: int | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published set of coefficients, in natural units.
+
+    Parameters
+    ----------
+    name : str
+        Short name of the set.
+    params : mapping of str to float
+    where : str
+        Table or equation it stands in.
+    units : str
+        What N, D, ... were counted in and how.
+    note : str
+        Known disputes and roundings.
+    """
+
+    name: str
+    params: Mapping[str, float]
+    where: str = ""
+    units: str = ""
+    note: str = ""
+
+
+# Columns that a formula of the user's own most often means, used only where no table decides.
+CONVENTIONAL_VARIABLES = frozenset({"N", "D", "C", "P", "P_w", "P_a", "P_kv", "P_post", "U", "S"})
+
+
+@dataclass(frozen=True, init=False)
+class Law:
+    """A scaling law: a formula with declared or inferred parameters and variables.
+
+    Parameters
+    ----------
+    formula : str
+        In the formula language (see `lawfit.formula.parse`).
+    parameters : iterable of Parameter or str, optional
+        Declared parameters. Those that the formula uses but that are not declared are inferred:
+        a name that multiplies or divides a power or an exponential, or stands alone in a sum with
+        such terms, is a positive scale factor (transform "log"); every other one is unrestricted.
+    variables : iterable of Variable or str, optional
+        Columns. Without it, the names that the table has are the variables.
+    name, target, source, published, notes, verified
+        What it is called, the column it predicts, where it comes from, published coefficients,
+        remarks, and whether form and coefficients were checked against a second source.
+    """
+
+    formula: str
+    name: str = ""
+    target: str = "loss"
+    source: Source = Source()
+    published: tuple[Published, ...] = ()
+    notes: str = ""
+    verified: bool = True
+    declared_parameters: tuple[Parameter, ...] = ()
+    declared_variables: tuple[Variable, ...] | None = None
+    _names: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    def __init__(
+        self,
+        formula: str,
+        parameters: Iterable[Parameter | str] = (),
+        variables: Iterable[Variable | str] | None = None,
+        *,
+        name: str = "",
+        target: str = "loss",
+        source: Source | None = None,
+        published: Iterable[Published] = (),
+        notes: str = "",
+        verified: bool = True,
+    ) -> None:
+        declared_parameters = tuple(
+            p if isinstance(p, Parameter) else Parameter(p) for p in parameters
+        )
+        declared_variables = (
+            None
+            if variables is None
+            else tuple(v if isinstance(v, Variable) else Variable(v) for v in variables)
+        )
+        used = names(formula)
+        for kind, declared in (
+            ("parameter", declared_parameters),
+            ("variable", declared_variables or ()),
+        ):
+            for item in declared:
+                if item.name not in used:
+                    raise InputError(
+                        f"{kind} {item.name!r} is declared but does not occur in the formula "
+                        f"{formula!r}"
+                    )
+        both = {p.name for p in declared_parameters} & {v.name for v in declared_variables or ()}
+        if both:
+            raise InputError(f"declared both as parameter and as variable: {', '.join(sorted(both))}")
+        for attribute, value in {
+            "formula": formula,
+            "name": name,
+            "target": target,
+            "source": source or Source(),
+            "published": tuple(published),
+            "notes": notes,
+            "verified": verified,
+            "declared_parameters": declared_parameters,
+            "declared_variables": declared_variables,
+            "_names": used,
+        }.items():
+            object.__setattr__(self, attribute, value)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the variables; without a declaration, those usual for scaling laws."""
+        return self.variables_in(CONVENTIONAL_VARIABLES)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters in order of appearance in the formula."""
+        return self.parameters_in(CONVENTIONAL_VARIABLES)
+
+    def variables_in(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """Return the variables' names, given the columns of a table."""
+        if self.declared_variables is not None:
+            return tuple(v.name for v in self.declared_variables)
+        declared = {p.name for p in self.declared_parameters}
+        columns = set(columns)
+        return tuple(n for n in self._names if n in columns and n not in declared)
+
+    def parameters_in(self, columns: Iterable[str]) -> tuple[Parameter, ...]:
+        """Return the parameters in order of appearance, given the columns of a table."""
+        variables = set(self.variables_in(columns))
+        declared = {p.name: p for p in self.declared_parameters}
+        scale = scale_factors(parse(self.formula), variables)
+        return tuple(
+            declared.get(n) or Parameter(n, "log" if n in scale else "identity")
+            for n in self._names
+            if n not in variables
+        )
+
+    def resolved(self, columns: Iterable[str]) -> Law:
+        """Return the law with every name declared, as the columns of a table decide."""
+        columns = list(columns)
+        return Law(
+            self.formula,
+            self.parameters_in(columns),
+            self.declared_variables
+            if self.declared_variables is not None
+            else self.variables_in(columns),
+            name=self.name,
+            target=self.target,
+            source=self.source,
+            published=self.published,
+            notes=self.notes,
+            verified=self.verified,
+        )
+
+    def predict(self, params: Mapping[str, float], runs: Any) -> NDArray[np.float64]:
+        """Evaluate the law.
+
+        Parameters
+        ----------
+        params : mapping of str to float
+            Every parameter by name, in natural units.
+        runs : mapping of arrays, DataFrame, or path
+            Must have the law's variables as columns.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+
+        Raises
+        ------
+        InputError
+            If a parameter or a column is missing.
+        """
+        table = runs if isinstance(runs, Runs) else read(runs)
+        needed = [n for n in self._names if n not in params]
+        if self.declared_variables is not None:
+            missing = [n for n in needed if n not in {v.name for v in self.declared_variables}]
+            if missing:
+                raise InputError(
+                    f"no value for parameter {missing[0]!r}; given: {', '.join(params) or 'none'}"
+                )
+            needed = [v.name for v in self.declared_variables]
+        unknown = [n for n in params if n not in self._names]
+        if unknown:
+            raise InputError(
+                f"{unknown[0]!r} is not a parameter of {self.name or self.formula!r}"
+            )
+        columns = [table.numbers(n, needed_by=self.name or "the formula") for n in needed]
+        positive = {n for n, c in zip(needed, columns, strict=True) if (c > 0).all()}
+        values = {n: float(v) for n, v in params.items() if n not in needed}
+        # A positive value is used through its logarithm, which keeps nested powers from overflowing.
+        logs = {n for n, v in values.items() if v > 0}
+        tree = resolve(parse(self.formula), variables=needed, log_parameters=logs, positive=positive)
+        program = compile_law(tree, variables=needed, parameters=list(values))
+        coordinates = [math.log(v) if n in logs else v for n, v in values.items()]
+        return program.values(columns, table.n, np.array(coordinates, dtype=float))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` needs to make the same law, as plain JSON types."""
+        return {
+            "name": self.name,
+            "formula": self.formula,
+            "target": self.target,
+            "parameters": [
+                {"name": p.name, "transform": p.transform, "bounds": list(p.bounds)}
+                for p in self.declared_parameters
+            ],
+            "variables": None
+            if self.declared_variables is None
+            else [v.name for v in self.declared_variables],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Law:
+        """Make a law from `to_dict`."""
+        parameters = [
+            Parameter(p["name"], p["transform"], (p["bounds"][0], p["bounds"][1]))
+            for p in data.get("parameters", ())
+        ]
+        return cls(
+            data["formula"],
+            parameters,
+            data.get("variables"),
+            name=data.get("name", ""),
+            target=data.get("target", "loss"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.formula}" if self.name else self.formula
+
+
+def scale_factors(tree: ex.Node, variables: Iterable[str]) -> set[str]:
+    """Return the names that are positive scale factors by their place in the formula.
+
+    These are the names that multiply or divide a power with a fitted exponent or an exponential of
+    columns, and the names that stand alone as a term beside such products.
+    """
+    columns = frozenset(variables)
+    found: set[str] = set()
+
+    def has_column(node: ex.Node) -> bool:
+        return any(isinstance(n, ex.Name) and n.name in columns for n in ex.walk(node))
+
+    def has_parameter(node: ex.Node) -> bool:
+        return any(isinstance(n, ex.Name) and n.name not in columns for n in ex.walk(node))
+
+    def factors(node: ex.Node) -> list[ex.Node]:
+        if isinstance(node, ex.Apply) and node.function in ("mul", "div", "neg"):
+            return [f for a in node.arguments for f in factors(a)]
+        return [node]
+
+    def is_power(node: ex.Node) -> bool:
+        if not isinstance(node, ex.Apply):
+            return False
+        if node.function in ("pow", "exp"):
+            return has_column(node) and has_parameter(node.arguments[-1])
+        return False
+
+    def parameter_name(node: ex.Node) -> str | None:
+        return node.name if isinstance(node, ex.Name) and node.name not in columns else None
+
+    for node in ex.walk(tree):
+        if not isinstance(node, ex.Apply):
+            continue
+        if node.function in ("mul", "div"):
+            parts = factors(node)
+            if any(map(is_power, parts)):
+                found.update(n for f in parts if (n := parameter_name(f)))
+        elif node.function == "pow" and has_parameter(node.arguments[1]):
+            # (N_c / N)**alpha: a ratio raised to a fitted power
+            base = factors(node.arguments[0])
+            if has_column(node.arguments[0]):
+                found.update(n for f in base if (n := parameter_name(f)))
+        if node.function in ("add", "logsumexp"):
+            terms = ex.addends(node)
+            if any(any(map(is_power, factors(t))) for t in terms):
+                found.update(n for t in terms if (n := parameter_name(t)))
+    return found

@@ -1,0 +1,49 @@
+"""The catalogue: every law by name. The modules beside this one hold data only."""
+
+from __future__ import annotations
+
+import difflib
+
+from ..errors import FormulaError, InputError
+from ..law import Law
+from . import dense, precision
+
+__all__ = ["as_law", "law", "laws"]
+
+_CATALOGUE: dict[str, Law] = {law.name: law for law in (*dense.LAWS, *precision.LAWS)}
+
+
+def laws() -> tuple[str, ...]:
+    """Return the names of the laws in the catalogue."""
+    return tuple(_CATALOGUE)
+
+
+def law(name: str) -> Law:
+    """Return a law of the catalogue.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; the message names the closest.
+    """
+    if name not in _CATALOGUE:
+        close = difflib.get_close_matches(name, _CATALOGUE, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(_CATALOGUE)}"
+        raise InputError(f"there is no law {name!r} in the catalogue; {hint}")
+    return _CATALOGUE[name]
+
+
+def as_law(given: Law | str) -> Law:
+    """Return a law from a `Law`, a name of the catalogue, or the text of a formula."""
+    if isinstance(given, Law):
+        return given
+    if not isinstance(given, str):
+        raise InputError(f"a law is a Law, a name or a formula, not {type(given).__name__}")
+    if given in _CATALOGUE:
+        return _CATALOGUE[given]
+    if given.replace("-", "_").isidentifier():
+        return law(given)  # a bare word is a mistyped name, not a formula
+    try:
+        return Law(given)
+    except FormulaError:
+        raise

@@ -1,0 +1,358 @@
+"""One fitting problem: law, table and settings turned into the core's objective, and back to names."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from . import expression as ex
+from .compiler import compile_law, resolve
+from .errors import InputError
+from .formula import parse
+from .law import Law, Parameter, check_bounds
+from .losses import Loss
+from .runs import Runs
+from .starts import quasi_random
+
+__all__ = ["Problem", "Settings"]
+
+Floats = NDArray[np.float64]
+Residual = Literal["log", "linear", "logit"]
+Scale = Literal["fixed", "fitted"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a law is compared with a table; see `lawfit.fit` for the meaning of each field."""
+
+    target: str
+    residual: Residual
+    loss: Loss
+    scale: Scale = "fixed"
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    tied: tuple[tuple[str, ...], ...] = ()
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    weights: Floats | None = None
+    sigma: Floats | None = None
+
+
+class Problem:
+    """The map between named parameters in natural units and the core's coordinates.
+
+    Parameters
+    ----------
+    law : Law
+    runs : Runs
+        Finite in every column that is used.
+    settings : Settings
+
+    Raises
+    ------
+    InputError
+        If settings contradict each other or the data, naming the parameter, row or column.
+    """
+
+    def __init__(self, law: Law, runs: Runs, settings: Settings) -> None:
+        self.law, self.runs, self.settings = law, runs, settings
+        self.variables = law.variables_in(runs)
+        self.parameters = law.parameters_in(runs)
+        self.names = tuple(p.name for p in self.parameters)
+        self._check_settings()
+        self._by_name = {p.name: self._bounded(p) for p in self.parameters}
+        leader = {name: group[0] for group in settings.tied for name in group}
+        self.leader = {n: leader.get(n, n) for n in self.names}
+        # One free parameter stands for each group of tied ones.
+        self.free = tuple(n for n in self.names if self.leader[n] == n and n not in settings.fixed)
+        self._check_rows()
+
+        self.columns = [runs.numbers(v, needed_by=str(law)) for v in self.variables]
+        self.target = self._target()
+        positive = {v for v, c in zip(self.variables, self.columns, strict=True) if (c > 0).all()}
+        positive |= {p.name for p in self._by_name.values() if p.positive}
+        tree = resolve(
+            parse(law.formula),
+            variables=self.variables,
+            log_parameters={p.name for p in self.parameters if p.transform == "log"},
+            positive=positive,
+        )
+        self.program = compile_law(
+            tree, variables=self.variables, parameters=self.names, space=settings.residual
+        )
+
+    # --- checks -----------------------------------------------------------------------------------
+
+    def _check_settings(self) -> None:
+        s = self.settings
+        known = f"parameters: {', '.join(self.names)}"
+        for what, names in (
+            ("fixed", s.fixed),
+            ("bounds", s.bounds),
+            ("tied", [n for group in s.tied for n in group]),
+        ):
+            for name in names:
+                if name not in self.names:
+                    raise InputError(f"{what}: {name!r} is not a parameter of {self.law}; {known}")
+        seen: set[str] = set()
+        for group in s.tied:
+            if len(group) < 2:
+                raise InputError(f"tied: {group!r} names fewer than two parameters")
+            for name in group:
+                if name in seen:
+                    raise InputError(f"tied: {name!r} occurs twice")
+                if name in s.fixed:
+                    raise InputError(f"{name!r} is both tied and fixed")
+                seen.add(name)
+            transforms = {p.transform for p in self.parameters if p.name in group}
+            if len(transforms) > 1:
+                raise InputError(
+                    f"tied: {', '.join(group)} cannot be tied: one is a scale factor fitted as its "
+                    "logarithm, another is not"
+                )
+        if not self.variables:
+            raise InputError(
+                f"the formula {self.law.formula!r} uses no column of {self.runs.source}; columns: "
+                f"{', '.join(self.runs)}"
+            )
+        if s.target in self.variables:
+            raise InputError(f"the target {s.target!r} also occurs in the formula {self.law.formula!r}")
+
+    def _bounded(self, parameter: Parameter) -> Parameter:
+        group = next((g for g in self.settings.tied if parameter.name in g), (parameter.name,))
+        low, high = parameter.bounds
+        for name in group:
+            if name in self.settings.bounds:
+                l, h = check_bounds(name, self.settings.bounds[name])
+                low, high = max(low, l), min(high, h)
+        if low > high:
+            raise InputError(f"parameter {parameter.name}: bounds leave no value: {low:g} > {high:g}")
+        if parameter.transform == "log" and high <= 0:
+            raise InputError(
+                f"parameter {parameter.name} is a positive scale factor; upper bound {high:g} is not"
+            )
+        if parameter.name in self.settings.fixed:
+            value = float(self.settings.fixed[parameter.name])
+            if not math.isfinite(value) or (parameter.transform == "log" and value < 0):
+                raise InputError(f"fixed: {parameter.name} = {value} cannot be")
+        return Parameter(parameter.name, parameter.transform, (low, high), parameter.start)
+
+    def _check_rows(self) -> None:
+        n, p = self.runs.n, len(self.free)
+        if n < p:
+            raise InputError(
+                f"{self.runs.source} has {n} row{'s' * (n != 1)}; {p} free parameters "
+                f"({', '.join(self.free)}) need at least {p}"
+            )
+
+    def _target(self) -> Floats:
+        s = self.settings
+        y = self.runs.numbers(s.target, needed_by="target")
+        if s.residual == "log":
+            bad, space, allowed = np.flatnonzero(y <= 0), "the logarithm", "above 0"
+        elif s.residual == "logit":
+            bad, space, allowed = np.flatnonzero((y <= 0) | (y >= 1)), "the log-odds", "in (0, 1)"
+        else:
+            return y
+        if bad.size:
+            raise InputError(
+                f"{self.runs.source}: column {s.target!r}, {self.runs.row_label(int(bad[0]))}: "
+                f"{y[bad[0]]:g} is not {allowed}, as {space} needs"
+                + (f" ({bad.size} such rows)" if bad.size > 1 else "")
+                + '; residual="linear" takes any number'
+            )
+        return np.asarray(np.log(y) if s.residual == "log" else np.log(y) - np.log1p(-y))
+
+    # --- coordinates ------------------------------------------------------------------------------
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates: free parameters, and the log of the scale if it is fitted."""
+        return len(self.free) + (self.settings.scale == "fitted")
+
+    def _is_log(self, name: str) -> bool:
+        return self._by_name[name].transform == "log"
+
+    def to_coordinates(self, points: Mapping[str, Floats], what: str = "start") -> Floats:
+        """Turn points in natural units into coordinates, shape (k, dimension).
+
+        Raises
+        ------
+        InputError
+            If a value lies outside its bounds.
+        """
+        count = len(next(iter(points.values()))) if points else 1
+        x = np.full((count, self.dimension), np.nan)
+        for k, name in enumerate(self.free):
+            values = points[name]
+            low, high = self._by_name[name].bounds
+            bad = np.flatnonzero((values < low) | (values > high))
+            if self._is_log(name):
+                bad = np.union1d(bad, np.flatnonzero(values <= 0))
+                low = max(low, 0.0)
+            if bad.size:
+                raise InputError(
+                    f"{what} {bad[0] + 1}: {name} = {values[bad[0]]:g} is outside its bounds "
+                    f"({low:g}, {high:g})"
+                )
+            x[:, k] = np.log(values) if self._is_log(name) else values
+        return x
+
+    def to_params(self, x: Floats) -> dict[str, Floats]:
+        """Turn coordinates, shape (..., dimension), into every parameter in natural units."""
+        free = {
+            name: np.exp(x[..., k]) if self._is_log(name) else x[..., k].copy()
+            for k, name in enumerate(self.free)
+        }
+        fixed = self.settings.fixed
+        return {
+            n: np.full(x.shape[:-1], float(fixed[n])) if n in fixed else free[self.leader[n]].copy()
+            for n in self.names
+        }
+
+    def to_scale(self, x: Floats) -> float | None:
+        """Return the fitted scale, None if it is fixed."""
+        return float(np.exp(x[-1])) if self.settings.scale == "fitted" else None
+
+    def start_ranges(self) -> tuple[Floats, Floats]:
+        """Return the lower and upper ends of the start box in coordinates, shape (free,) each."""
+        low, high = np.empty(len(self.free)), np.empty(len(self.free))
+        y = self.runs.numbers(self.settings.target)
+        size = max(float(np.median(np.abs(y))), 1e-300)
+        # A scale factor of unknown meaning: the target's size, times what columns may multiply in.
+        reach = 2.0 + max(
+            (abs(math.log(m)) for c in self.columns if (m := float(np.median(np.abs(c)))) > 0),
+            default=0.0,
+        )
+        exponents = _names_in_exponents(parse(self.law.formula))
+        for k, name in enumerate(self.free):
+            p = self._by_name[name]
+            if p.start is not None:
+                a, b = p.start
+                a, b = (math.log(a), math.log(b)) if p.transform == "log" else (a, b)
+            elif p.transform == "log":
+                a, b = math.log(size) - reach, math.log(size) + reach
+            elif name in exponents:
+                a, b = -1.5, 1.5
+            else:
+                a, b = -max(size, 1.0), max(size, 1.0)
+            lower, upper = self.coordinate_bounds(name)
+            a, b = max(a, lower), min(b, upper)
+            if a > b:  # the usual range lies outside the bounds
+                a, b = (lower, lower + 1.0) if math.isfinite(lower) else (upper - 1.0, upper)
+                b = min(b, upper)
+            low[k], high[k] = a, b
+        return low, high
+
+    def draw_starts(self, count: int, seed: int, threads: int = 0) -> Floats:
+        """Draw starts evenly in the start box; of each eight neighbours the best is kept.
+
+        Returns
+        -------
+        ndarray of shape (count, dimension)
+        """
+        tournament = 8
+        low, high = self.start_ranges()
+        points = quasi_random(count * tournament, low, high, seed)
+        if self.settings.scale == "fitted":
+            points = np.column_stack([points, np.zeros(len(points))])
+        values = self.objective(None, screening=True).values_at(points, threads)
+        values = np.where(np.isfinite(values), values, np.inf).reshape(count, tournament)
+        chosen = points.reshape(count, tournament, -1)[np.arange(count), values.argmin(axis=1)]
+        if self.settings.scale == "fitted":
+            chosen[:, -1] = np.nan  # set from the residuals at the start
+        return chosen
+
+    def coordinate_bounds(self, name: str) -> tuple[float, float]:
+        """Return the bounds of a free parameter in coordinates."""
+        p = self._by_name[name]
+        low, high = p.bounds
+        if p.transform == "log":
+            low = math.log(low) if low > 0 else -math.inf
+            high = math.log(high) if high < math.inf else math.inf
+        return low, high
+
+    def data_hash(self) -> str:
+        """Return a SHA-256 of the target, the variables and the row weights that were used."""
+        digest = hashlib.sha256()
+        for name in (*self.variables, self.settings.target):
+            digest.update(name.encode() + b"\0")
+            digest.update(np.ascontiguousarray(self.runs.numbers(name)).tobytes())
+        for values in (self.settings.weights, self.settings.sigma):
+            digest.update(b"" if values is None else values.tobytes())
+        return digest.hexdigest()
+
+    # --- the core's objective ---------------------------------------------------------------------
+
+    def objective(self, starts: Floats | None, *, screening: bool = False) -> _core.Objective:
+        """Build the core's objective.
+
+        Parameters
+        ----------
+        starts : ndarray of shape (k, dimension), optional
+            Their size sets the metric of the solver's steps.
+        screening : bool
+            Use at most 2,000 rows: enough to rank starts.
+        """
+        s = self.settings
+        rows: Any = slice(None)
+        if screening and self.runs.n > 2000:
+            rows = np.linspace(0, self.runs.n - 1, 2000).astype(int)
+        bounds = [self.coordinate_bounds(n) for n in self.free]
+        typical = np.ones(self.dimension)
+        if starts is not None and len(starts):
+            for k, name in enumerate(self.free):
+                largest = float(np.max(np.abs(starts[:, k])))
+                if not self._is_log(name) and largest > 0:
+                    typical[k] = largest
+        if s.scale == "fitted":
+            # Far below any measurable residual; keeps an exact fit from running away.
+            size = float(np.max(np.abs(self.target)))
+            bounds.append((math.log(max(size, 1e-300)) - 40.0, math.inf))
+        index = {n: k for k, n in enumerate(self.free)}
+        source = [-1 if n in s.fixed else index[self.leader[n]] for n in self.names]
+        value = [self._fixed_coordinate(n) if n in s.fixed else 0.0 for n in self.names]
+        return _core.Objective(
+            self.program,
+            [c[rows] for c in self.columns],
+            self.target[rows],
+            None if s.weights is None else s.weights[rows],
+            None if s.sigma is None else s.sigma[rows],
+            s.loss._core(),
+            s.scale == "fitted",
+            s.loss.log_normaliser() if s.scale == "fitted" else 0.0,
+            np.array(source, dtype=np.int32),
+            np.array(value),
+            len(self.free),
+            np.array([b[0] for b in bounds]),
+            np.array([b[1] for b in bounds]),
+            typical,
+        )
+
+    def _fixed_coordinate(self, name: str) -> float:
+        value = float(self.settings.fixed[name])
+        if not self._is_log(name):
+            return value
+        return math.log(value) if value > 0 else -math.inf
+
+
+def _names_in_exponents(tree: ex.Node) -> set[str]:
+    found: set[str] = set()
+    for node in ex.walk(tree):
+        if isinstance(node, ex.Apply) and node.function in ("pow", "exp"):
+            inside = ex.walk(node.arguments[-1])
+            found.update(n.name for n in inside if isinstance(n, ex.Name))
+    return found
+
+
+def normalise_tied(tied: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Return groups of tied names as tuples; a bare pair of names is one group."""
+    groups = list(tied)
+    if groups and all(isinstance(g, str) for g in groups):
+        return (tuple(str(g) for g in groups),)
+    return tuple(tuple(g) for g in groups)

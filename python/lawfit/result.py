@@ -1,0 +1,340 @@
+"""What came out of a fit: parameters, how the starts agreed, and how to keep it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .errors import InputError
+from .law import Law
+from .losses import Loss, parse_loss
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .uncertainty.bootstrap import Bootstrap
+
+__all__ = ["Fit", "Starts", "load"]
+
+Floats = NDArray[np.float64]
+
+FORMAT = 1
+SAME_BASIN = 1e-6
+
+
+@dataclass(frozen=True)
+class Starts:
+    """How many starts were run and where they ended.
+
+    Parameters
+    ----------
+    n : int
+        Starts that were run.
+    hits : int
+        Starts that ended within 1e-6 (relative) of the best objective.
+    basins : int
+        Distinct minima among the starts that converged.
+    missed : float
+        Estimated chance that one more start would end in a minimum not seen so far (Good and
+        Turing: minima seen once, per start, with one added for caution).
+    table : tuple of (float, int)
+        Objective and number of starts of each minimum, best first, at most 20.
+    """
+
+    n: int
+    hits: int
+    basins: int
+    missed: float
+    table: tuple[tuple[float, int], ...] = ()
+
+    @classmethod
+    def from_objectives(
+        cls,
+        objective: Floats,
+        succeeded: NDArray[np.bool_],
+        was_run: NDArray[np.bool_],
+        reference: float,
+    ) -> Starts:
+        """Group final objectives; `reference` is added to their size when they may be near zero."""
+        n = int(was_run.sum())
+        finite = objective[np.isfinite(objective)]
+        if not finite.size:
+            return cls(n, 0, 0, 1.0)
+        best = float(finite.min())
+        hits = int(np.sum(finite <= best + SAME_BASIN * max(abs(best), reference)))
+        groups: list[list[float]] = []
+        for value in np.sort(objective[succeeded]):
+            if groups and value <= groups[-1][0] + SAME_BASIN * max(abs(groups[-1][0]), reference):
+                groups[-1][1] += 1
+            else:
+                groups.append([float(value), 1])
+        once = sum(1 for _, count in groups if count == 1)
+        missed = min(1.0, (once + 1) / (n + 1))
+        table = tuple((value, int(count)) for value, count in groups[:20])
+        return cls(n, hits, len(groups), missed, table)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted law.
+
+    Attributes
+    ----------
+    law : Law
+    params : dict of str to float
+        Every parameter in natural units, fixed and tied ones included.
+    scale : float or None
+        The fitted scale of the residuals, None with ``scale="fixed"``.
+    objective : float
+        Weighted sum of the loss, or minus the log-likelihood with a fitted scale.
+    success, status, message : bool, str, str
+        Whether the best start converged, the code, and the sentence.
+    nobs : int
+        Rows used.
+    omitted : tuple of str
+        Labels of the rows that ``missing="omit"`` left out.
+    evaluations, seconds : int, float
+        Of all starts.
+    starts : Starts
+    free : tuple of str
+        Parameters that were fitted.
+    at_bound : tuple of str
+        Free parameters that ended at a bound.
+    """
+
+    law: Law
+    params: dict[str, float]
+    scale: float | None
+    objective: float
+    success: bool
+    status: str
+    message: str
+    nobs: int
+    omitted: tuple[str, ...]
+    evaluations: int
+    seconds: float
+    starts: Starts
+    seed: int
+    target: str
+    residual: str
+    loss: Loss
+    scale_setting: str
+    free: tuple[str, ...]
+    at_bound: tuple[str, ...]
+    source: str
+    data_hash: str
+    _problem: Problem | None = field(default=None, repr=False, compare=False)
+    _coordinates: Floats | None = field(default=None, repr=False, compare=False)
+    _start_points: Floats | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what makes this fit doubtful."""
+        found = []
+        if not self.success:
+            found.append(f"the best start did not converge: {self.message}")
+        if self.starts.n > 1 and self.starts.hits == 1:
+            found.append(
+                f"only one of {self.starts.n} starts reached the best objective; try more starts"
+            )
+        if self.at_bound:
+            found.append(f"at a bound: {', '.join(self.at_bound)}")
+        tiny = [
+            p.name
+            for p in self.law.parameters
+            if p.transform == "log" and p.name in self.free and self.params[p.name] < 1e-12
+        ]
+        if tiny:
+            found.append(
+                f"ran towards zero: {', '.join(tiny)}; the data may not need this term, or want it "
+                "negative (declare Parameter(..., transform='identity'))"
+            )
+        return tuple(found)
+
+    def predict(self, runs: Any) -> Floats:
+        """Evaluate the fitted law on a table with the law's variables, shape (n,)."""
+        return self.law.predict(self.params, runs)
+
+    def bootstrap(
+        self,
+        draws: int = 4000,
+        kind: str = "cases",
+        *,
+        rng: int | np.random.Generator | None = 0,
+        spread: int = 4,
+        threads: int | None = None,
+        progress: Progress = False,
+    ) -> Bootstrap:
+        """Refit on resampled rows; see `lawfit.uncertainty.bootstrap.bootstrap`."""
+        from .uncertainty.bootstrap import bootstrap
+
+        return bootstrap(
+            self, draws, kind, rng=rng, spread=spread, threads=threads, progress=progress
+        )
+
+    def summary(self) -> str:
+        """Return the fit as a few lines of text."""
+        s = self.starts
+        scale = "" if self.scale is None else f", scale {self.scale:.6g} fitted"
+        lines = [
+            f"{self.law}",
+            f"{self.nobs} rows of {self.source}, target {self.target}, {self.residual} residuals, "
+            f"{self.loss}{scale}",
+        ]
+        width = max(map(len, self.params))
+        for name, value in self.params.items():
+            kind = "" if name in self.free else "  (fixed or tied)"
+            lines.append(f"  {name:<{width}}  {value:.8g}{kind}")
+        lines.append(f"objective {self.objective:.12g}: {self.message}")
+        lines.append(
+            f"{s.hits} of {s.n} starts reached it; {s.basins} distinct "
+            f"minim{'um' if s.basins == 1 else 'a'}; chance that another start finds a new one: "
+            f"{s.missed:.2g}"
+        )
+        lines.append(f"{self.evaluations:,} evaluations in {self.seconds:.3g} s")
+        lines += [f"warning: {w}" for w in self.warnings]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as plain JSON types; `from_dict` makes it again, without the table."""
+        return {
+            "format": FORMAT,
+            "version": _core.info()["version"],
+            "law": self.law.name or self.law.formula,
+            "formula": self.law.formula,
+            "definition": self.law.to_dict(),
+            "params": dict(self.params),
+            "scale": self.scale,
+            "objective": self.objective,
+            "success": self.success,
+            "status": self.status,
+            "message": self.message,
+            "nobs": self.nobs,
+            "omitted": list(self.omitted),
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+            "starts": {
+                "n": self.starts.n,
+                "hits": self.starts.hits,
+                "basins": self.starts.basins,
+                "missed": self.starts.missed,
+                "table": [list(row) for row in self.starts.table],
+            },
+            "seed": self.seed,
+            "target": self.target,
+            "residual": self.residual,
+            "loss": self.loss.to_dict(),
+            "scale_setting": self.scale_setting,
+            "free": list(self.free),
+            "at_bound": list(self.at_bound),
+            "source": self.source,
+            "data_sha256": self.data_hash,
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Fit:
+        """Make a fit from `to_dict`.
+
+        Raises
+        ------
+        InputError
+            If an entry is missing or of a later format.
+        """
+        try:
+            if data["format"] > FORMAT:
+                raise InputError(
+                    f"this fit is of format {data['format']}; this lawfit reads up to {FORMAT}"
+                )
+            s = data["starts"]
+            return cls(
+                law=Law.from_dict(data["definition"]),
+                params={str(k): float(v) for k, v in data["params"].items()},
+                scale=data["scale"],
+                objective=data["objective"],
+                success=data["success"],
+                status=data["status"],
+                message=data["message"],
+                nobs=data["nobs"],
+                omitted=tuple(data["omitted"]),
+                evaluations=data["evaluations"],
+                seconds=data["seconds"],
+                starts=Starts(
+                    s["n"], s["hits"], s["basins"], s["missed"], tuple((v, c) for v, c in s["table"])
+                ),
+                seed=data["seed"],
+                target=data["target"],
+                residual=data["residual"],
+                loss=parse_loss(data["loss"]),
+                scale_setting=data["scale_setting"],
+                free=tuple(data["free"]),
+                at_bound=tuple(data["at_bound"]),
+                source=data["source"],
+                data_hash=data["data_sha256"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"not a saved fit: {error!r}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit as JSON; the old file stays if writing fails."""
+        write_json(path, self.to_dict())
+
+
+def load(path: str | os.PathLike[str]) -> Fit:
+    """Read a fit that `Fit.save` or ``lawfit fit --json`` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not a saved fit.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{os.fspath(path)}: {error.strerror}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{os.fspath(path)} is not a saved fit: {error}") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{os.fspath(path)} is not a saved fit: expected a JSON object")
+    try:
+        return Fit.from_dict(data)
+    except InputError as error:
+        raise InputError(f"{os.fspath(path)}: {error}") from None
+
+
+def write_json(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
+    """Write JSON to a new file and put it in the place of the old one in one step.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to.
+    """
+    path = Path(path)
+    text = json.dumps(data, indent=2, allow_nan=True) + "\n"
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        # mkstemp makes files private; a result is as public as any other file of the user.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise

@@ -1,0 +1,135 @@
+"""Where fits start: grids, quasi-random points in ranges, and points given by the user."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+__all__ = ["Grid", "quasi_random", "starts_from_points"]
+
+Floats = NDArray[np.float64]
+
+MAX_GRID = 50_000_000
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every combination of the given values, in natural units: ``Grid(A=[1, 10], alpha=[0.1, 1])``.
+
+    Combinations run with the last name fastest.
+    """
+
+    values: Mapping[str, tuple[float, ...]]
+
+    def __init__(self, **values: Sequence[float]) -> None:
+        checked: dict[str, tuple[float, ...]] = {}
+        for name, given in values.items():
+            try:
+                checked[name] = tuple(float(v) for v in given)
+            except TypeError:
+                raise InputError(f"Grid: {name} needs a list of values, not {given!r}") from None
+            if not checked[name]:
+                raise InputError(f"Grid: {name} has no values")
+        object.__setattr__(self, "values", checked)
+
+    def __len__(self) -> int:
+        return math.prod(len(v) for v in self.values.values())
+
+    def points(self) -> dict[str, Floats]:
+        """Return the combinations by name, each of shape (len(self),)."""
+        if len(self) > MAX_GRID:
+            raise InputError(f"Grid: {len(self):,} starts; at most {MAX_GRID:,} can be held at once")
+        product = np.array(list(itertools.product(*self.values.values())), dtype=float)
+        product = product.reshape(len(self), len(self.values))
+        return {name: product[:, k].copy() for k, name in enumerate(self.values)}
+
+
+def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:
+    """Turn points in natural units into columns by parameter name.
+
+    Parameters
+    ----------
+    given : mapping of str to array, sequence of mappings, or array of shape (k, len(names))
+        Mappings name the parameters; the columns of an array are in the order of `names`.
+    names : sequence of str
+        The free parameters.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (k,)
+
+    Raises
+    ------
+    InputError
+        If a parameter is missing or unknown, lengths differ, or a value is not a finite number.
+    """
+    if isinstance(given, Grid):
+        given = given.points()
+    if isinstance(given, Mapping):
+        columns = {str(k): np.atleast_1d(np.asarray(v, dtype=float)) for k, v in given.items()}
+    elif len(given) and all(isinstance(point, Mapping) for point in given):
+        for i, point in enumerate(given):
+            _check_names(point, names, f"start {i + 1}")
+        columns = {n: np.array([float(point[n]) for point in given]) for n in names}
+    else:
+        array = np.atleast_2d(np.asarray(given, dtype=float))
+        if array.ndim != 2 or array.shape[1] != len(names):
+            raise InputError(
+                f"starts of shape {array.shape} do not fit {len(names)} free parameters "
+                f"({', '.join(names)}); expected (starts, {len(names)})"
+            )
+        columns = {n: array[:, k].copy() for k, n in enumerate(names)}
+    _check_names(columns, names, "starts")
+    count = max(len(c) for c in columns.values())
+    for name, column in columns.items():
+        if column.ndim != 1 or len(column) not in (1, count):
+            raise InputError(f"starts: {name} has {column.shape} values, others have {count}")
+        bad = np.flatnonzero(~np.isfinite(column))
+        if bad.size:
+            raise InputError(f"start {bad[0] + 1}: {name} = {column[bad[0]]} is not finite")
+    return {n: np.broadcast_to(columns[n], (count,)).astype(float) for n in names}
+
+
+def _check_names(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    missing = [n for n in names if n not in given]
+    unknown = [n for n in given if n not in names]
+    if missing:
+        raise InputError(f"{what}: no value for {', '.join(missing)}")
+    if unknown:
+        raise InputError(
+            f"{what}: {unknown[0]!r} is not a free parameter; free: {', '.join(names)}"
+        )
+
+
+def quasi_random(count: int, low: Floats, high: Floats, seed: int) -> Floats:
+    """Spread points evenly over a box.
+
+    The additive recurrence with the generalised golden ratio (Roberts, "The unreasonable
+    effectiveness of quasirandom sequences", 2018), shifted by a random offset.
+
+    Parameters
+    ----------
+    count : int
+    low, high : ndarray of shape (p,)
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (count, p)
+    """
+    p = len(low)
+    ratio = 2.0
+    for _ in range(64):
+        ratio = (1.0 + ratio) ** (1.0 / (p + 1))
+    steps = ratio ** -np.arange(1, p + 1)
+    offset = np.random.default_rng(seed).random(p)
+    unit = (offset + np.arange(1, count + 1)[:, None] * steps) % 1.0
+    return np.asarray(low + unit * (high - low))
