@@ -70,15 +70,16 @@ std::vector<OperationTuple> operation_tuples(const std::vector<Operation>& list)
 }
 
 // One pointer per column of the program; all of one length.
-std::vector<const double*> column_pointers(const Program& program, const std::vector<Array>& columns,
-                                           py::ssize_t rows) {
+std::vector<const double*> column_pointers(const Program& program,
+                                           const std::vector<Array>& columns, py::ssize_t rows) {
     require(static_cast<int>(columns.size()) == program.column_count(),
             "expected " + std::to_string(program.column_count()) + " columns, got " +
                 std::to_string(columns.size()));
     std::vector<const double*> pointers;
     for (std::size_t k = 0; k < columns.size(); ++k) {
         require(columns[k].ndim() == 1 && columns[k].size() == rows,
-                "column \"" + program.columns()[k] + "\" must have shape (" + std::to_string(rows) + ",)");
+                "column \"" + program.columns()[k] + "\" must have shape (" + std::to_string(rows) +
+                    ",)");
         pointers.push_back(columns[k].data());
     }
     return pointers;
@@ -115,8 +116,9 @@ py::object evaluate(const Program& program, const std::vector<Array>& columns, p
                 for (py::ssize_t k = 0; k < p; ++k) {
                     double d = 0.0;
                     for (std::size_t l = 0; l < program.leaves().size(); ++l) {
-                        const double c = chain[l * static_cast<std::size_t>(p) + static_cast<std::size_t>(k)];
-                        if (c != 0.0) d += leaf[l][i] * c;
+                        const double c =
+                            chain[l * static_cast<std::size_t>(p) + static_cast<std::size_t>(k)];
+                        if (c != 0.0 && leaf[l][i] != 0.0) d += leaf[l][i] * c;
                     }
                     out_jacobian[(at + i) * p + k] = d;
                 }
@@ -134,11 +136,16 @@ LossSpec loss_spec(const LossTuple& loss) {
     spec.above = above;
     spec.below = below;
     spec.core = core;
-    if (kind == "squared") spec.kind = LossKind::squared;
-    else if (kind == "linear") spec.kind = LossKind::linear;
-    else if (kind == "cauchy") spec.kind = LossKind::cauchy;
-    else if (kind == "logcosh") spec.kind = LossKind::logcosh;
-    else throw py::value_error("there is no loss kind \"" + kind + "\"");
+    if (kind == "squared")
+        spec.kind = LossKind::squared;
+    else if (kind == "linear")
+        spec.kind = LossKind::linear;
+    else if (kind == "cauchy")
+        spec.kind = LossKind::cauchy;
+    else if (kind == "logcosh")
+        spec.kind = LossKind::logcosh;
+    else
+        throw py::value_error("there is no loss kind \"" + kind + "\"");
     return spec;
 }
 
@@ -146,8 +153,9 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
                                           const Array& target, const std::optional<Array>& weight,
                                           const std::optional<Array>& sigma, const LossTuple& loss,
                                           bool scale_is_fitted, double log_normaliser,
-                                          const IntArray& source, const Array& value, int free_count,
-                                          const Array& lower, const Array& upper, const Array& typical) {
+                                          const IntArray& source, const Array& value,
+                                          int free_count, const Array& lower, const Array& upper,
+                                          const Array& typical) {
     Objective::Data data;
     data.rows = static_cast<int>(target.size());
     data.columns = column_pointers(program, columns, target.size());
@@ -162,7 +170,8 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
     parameterisation.free_count = free_count;
     return std::make_unique<Objective>(
         program, data, Objective::Terms{loss_spec(loss), scale_is_fitted, log_normaliser},
-        std::move(parameterisation), Objective::Bounds{to_vector(lower), to_vector(upper), to_vector(typical)});
+        std::move(parameterisation),
+        Objective::Bounds{to_vector(lower), to_vector(upper), to_vector(typical)});
 }
 
 // Runs `body(monitor)` without the GIL; Ctrl-C and a falsy answer of `progress` stop it.
@@ -203,7 +212,8 @@ SolverOptions solver_options(double tolerance, int max_evaluations) {
 
 void require_points(const Objective& objective, const Array& points, const char* what) {
     require(points.ndim() == 2 && points.shape(1) == objective.dimension(),
-            std::string(what) + " must have shape (count, " + std::to_string(objective.dimension()) + ")");
+            std::string(what) + " must have shape (count, " +
+                std::to_string(objective.dimension()) + ")");
 }
 
 py::dict run_multistart(const Objective& objective, const Array& starts, double tolerance,
@@ -234,7 +244,8 @@ py::dict run_bootstrap(const Objective& objective, const Array& starts, long fir
     const double* data = starts.data();
     const int count = static_cast<int>(starts.shape(0));
     const BootstrapResult r = watched(progress, [&](Monitor& monitor) {
-        return bootstrap_cases(objective, data, count, first_draw, draws, seed, options, threads, monitor);
+        return bootstrap_cases(objective, data, count, first_draw, draws, seed, options, threads,
+                               monitor);
     });
     py::dict out;
     out["x"] = to_array(r.x, {draws, objective.dimension()});
@@ -251,7 +262,8 @@ py::dict info() {
     out["instruction_set"] = kernels::active().name;
     py::list sets;
     for (int i = 0; kernels::available_builds[i]; ++i)
-        if (kernels::runs_here(*kernels::available_builds[i])) sets.append(kernels::available_builds[i]->name);
+        if (kernels::runs_here(*kernels::available_builds[i]))
+            sets.append(kernels::available_builds[i]->name);
     out["instruction_sets"] = sets;
     out["openmp"] = has_openmp();
     out["threads"] = thread_count(0);
@@ -267,29 +279,40 @@ PYBIND11_MODULE(_core, m) {
 
     py::class_<Program>(m, "Program")
         .def(py::init([](std::vector<std::string> columns, std::vector<std::string> parameters,
-                         std::vector<double> constants, const std::vector<OperationTuple>& data_operations,
+                         std::vector<double> constants,
+                         const std::vector<OperationTuple>& data_operations,
                          const std::vector<OperationTuple>& uniform_operations,
                          const std::vector<OperationTuple>& row_operations, int output) {
                  return Program({std::move(columns), std::move(parameters), std::move(constants),
                                  operations(data_operations), operations(uniform_operations),
                                  operations(row_operations), output});
              }),
-             py::arg("columns"), py::arg("parameters"), py::arg("constants"), py::arg("data_operations"),
-             py::arg("uniform_operations"), py::arg("row_operations"), py::arg("output"))
+             py::arg("columns"), py::arg("parameters"), py::arg("constants"),
+             py::arg("data_operations"), py::arg("uniform_operations"), py::arg("row_operations"),
+             py::arg("output"))
         .def_property_readonly("columns", &Program::columns)
         .def_property_readonly("parameters", &Program::parameters)
         .def_property_readonly("constants", &Program::constants)
-        .def_property_readonly("data_operations", [](const Program& p) { return operation_tuples(p.data_operations()); })
-        .def_property_readonly("uniform_operations", [](const Program& p) { return operation_tuples(p.uniform_operations()); })
-        .def_property_readonly("row_operations", [](const Program& p) { return operation_tuples(p.row_operations()); })
+        .def_property_readonly(
+            "data_operations",
+            [](const Program& p) { return operation_tuples(p.data_operations()); })
+        .def_property_readonly(
+            "uniform_operations",
+            [](const Program& p) { return operation_tuples(p.uniform_operations()); })
+        .def_property_readonly(
+            "row_operations", [](const Program& p) { return operation_tuples(p.row_operations()); })
         .def_property_readonly("output", &Program::output)
         .def("disassemble", &Program::disassemble)
-        .def("values", [](const Program& p, const std::vector<Array>& columns, py::ssize_t rows, const Array& x) {
-            return evaluate(p, columns, rows, x, false);
-        }, py::arg("columns"), py::arg("rows"), py::arg("parameters"))
-        .def("values_and_jacobian", [](const Program& p, const std::vector<Array>& columns, py::ssize_t rows, const Array& x) {
-            return evaluate(p, columns, rows, x, true);
-        }, py::arg("columns"), py::arg("rows"), py::arg("parameters"));
+        .def(
+            "values",
+            [](const Program& p, const std::vector<Array>& columns, py::ssize_t rows,
+               const Array& x) { return evaluate(p, columns, rows, x, false); },
+            py::arg("columns"), py::arg("rows"), py::arg("parameters"))
+        .def(
+            "values_and_jacobian",
+            [](const Program& p, const std::vector<Array>& columns, py::ssize_t rows,
+               const Array& x) { return evaluate(p, columns, rows, x, true); },
+            py::arg("columns"), py::arg("rows"), py::arg("parameters"));
 
     py::class_<Objective>(m, "Objective")
         .def(py::init(&make_objective), py::arg("program"), py::arg("columns"), py::arg("target"),
@@ -298,39 +321,67 @@ PYBIND11_MODULE(_core, m) {
              py::arg("lower"), py::arg("upper"), py::arg("typical"))
         .def_property_readonly("dimension", &Objective::dimension)
         .def_property_readonly("rows", &Objective::rows)
-        .def("value", [](const Objective& o, const Array& x) {
-            require(x.size() == o.dimension(), "x must have shape (" + std::to_string(o.dimension()) + ",)");
-            return ObjectiveEvaluator(o).value(to_vector(x));
-        }, py::arg("x"))
-        .def("derivatives", [](const Objective& o, const Array& x) {
-            require(x.size() == o.dimension(), "x must have shape (" + std::to_string(o.dimension()) + ",)");
-            ObjectiveEvaluator evaluator(o);
-            Vector gradient;
-            Matrix bend, curvature;
-            const double f = evaluator.value(to_vector(x));
-            evaluator.derivatives(gradient, &bend, &curvature);
-            return py::make_tuple(f, from_vector(gradient), from_symmetric(bend), from_symmetric(curvature));
-        }, py::arg("x"))
-        .def("values_at", [](const Objective& o, const Array& points, int threads) {
-            require_points(o, points, "points");
-            const double* data = points.data();
-            const long count = static_cast<long>(points.shape(0));
-            return to_array(watched(py::none(), [&](Monitor& monitor) {
-                return values_at(o, data, count, threads, monitor);
-            }));
-        }, py::arg("points"), py::arg("threads") = 0);
+        .def(
+            "value",
+            [](const Objective& o, const Array& x) {
+                require(x.size() == o.dimension(),
+                        "x must have shape (" + std::to_string(o.dimension()) + ",)");
+                return ObjectiveEvaluator(o).value(to_vector(x));
+            },
+            py::arg("x"))
+        .def(
+            "derivatives",
+            [](const Objective& o, const Array& x) {
+                require(x.size() == o.dimension(),
+                        "x must have shape (" + std::to_string(o.dimension()) + ",)");
+                ObjectiveEvaluator evaluator(o);
+                Vector gradient;
+                Matrix bend, curvature;
+                const double f = evaluator.value(to_vector(x));
+                evaluator.derivatives(gradient, &bend, &curvature);
+                return py::make_tuple(f, from_vector(gradient), from_symmetric(bend),
+                                      from_symmetric(curvature));
+            },
+            py::arg("x"))
+        .def(
+            "hessian",
+            [](const Objective& o, const Array& x) {
+                require(x.size() == o.dimension(),
+                        "x must have shape (" + std::to_string(o.dimension()) + ",)");
+                ObjectiveEvaluator evaluator(o);
+                Vector gradient;
+                Matrix curvature, second;
+                evaluator.value(to_vector(x));
+                evaluator.derivatives(gradient, nullptr, &curvature);
+                evaluator.second_order(second);
+                return from_symmetric(curvature + second);
+            },
+            py::arg("x"))
+        .def(
+            "values_at",
+            [](const Objective& o, const Array& points, int threads) {
+                require_points(o, points, "points");
+                const double* data = points.data();
+                const long count = static_cast<long>(points.shape(0));
+                return to_array(watched(py::none(), [&](Monitor& monitor) {
+                    return values_at(o, data, count, threads, monitor);
+                }));
+            },
+            py::arg("points"), py::arg("threads") = 0);
 
-    m.def("multistart", &run_multistart, py::arg("objective"), py::arg("starts"), py::arg("tolerance"),
+    m.def("multistart", &run_multistart, py::arg("objective"), py::arg("starts"),
+          py::arg("tolerance"), py::arg("max_evaluations"), py::arg("threads"),
+          py::arg("progress"));
+    m.def("bootstrap_cases", &run_bootstrap, py::arg("objective"), py::arg("starts"),
+          py::arg("first_draw"), py::arg("draws"), py::arg("seed"), py::arg("tolerance"),
           py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));
-    m.def("bootstrap_cases", &run_bootstrap, py::arg("objective"), py::arg("starts"), py::arg("first_draw"),
-          py::arg("draws"), py::arg("seed"), py::arg("tolerance"), py::arg("max_evaluations"),
-          py::arg("threads"), py::arg("progress"));
     m.def("info", &info);
     m.def("select_instruction_set", &kernels::select, py::arg("name"));
     m.def("set_serial_only", &set_serial_only);
 
     py::list statuses;
-#define LAWFIT_STATUS_TUPLE(name, ok, sentence) statuses.append(py::make_tuple(#name, ok, sentence));
+#define LAWFIT_STATUS_TUPLE(name, ok, sentence) \
+    statuses.append(py::make_tuple(#name, ok, sentence));
     LAWFIT_STATUSES(LAWFIT_STATUS_TUPLE)
 #undef LAWFIT_STATUS_TUPLE
     m.attr("statuses") = statuses;

@@ -41,54 +41,69 @@ LAWFIT_INLINE double sum(const Vector& v) {
 struct exp_op {
     static double value(double a) { return exp_(a); }
     static double slope(double, double out) { return out; }
+    static double bend(double, double out) { return out; }
 };
 struct log_op {
     static double value(double a) { return log_(a); }
     static double slope(double a, double) { return 1.0 / a; }
+    static double bend(double a, double) { return -1.0 / (a * a); }
 };
 struct sqrt_op {
     static double value(double a) { return sqrt_(a); }
     static double slope(double, double out) { return 0.5 / out; }
+    static double bend(double a, double out) { return -0.25 / (a * out); }
 };
 struct log1p_op {
     static double value(double a) { return log1p_(a); }
     static double slope(double a, double) { return 1.0 / (1.0 + a); }
+    static double bend(double a, double) { return -1.0 / ((1.0 + a) * (1.0 + a)); }
 };
 struct expm1_op {
     static double value(double a) { return expm1_(a); }
-    static double slope(double, double out) { return out + 1.0; }
+    static double slope(double a, double) { return exp_(a); }
+    static double bend(double a, double) { return exp_(a); }
 };
 struct reciprocal_op {
     static double value(double a) { return 1.0 / a; }
     static double slope(double, double out) { return -out * out; }
+    static double bend(double, double out) { return 2.0 * out * out * out; }
 };
 struct abs_op {
     static double value(double a) { return abs_(a); }
     static double slope(double a, double) { return a > 0.0 ? 1.0 : (a < 0.0 ? -1.0 : 0.0); }
+    static double bend(double, double) { return 0.0; }
 };
 struct tanh_op {
     static double value(double a) { return tanh_(a); }
     static double slope(double, double out) { return (1.0 - out) * (1.0 + out); }
+    static double bend(double, double out) { return -2.0 * out * (1.0 - out) * (1.0 + out); }
 };
 struct sigmoid_op {
     static double value(double a) { return sigmoid_(a); }
     static double slope(double a, double out) { return out * sigmoid_(-a); }
+    static double bend(double a, double out) { return out * sigmoid_(-a) * (sigmoid_(-a) - out); }
 };
 struct softplus_op {
     static double value(double a) { return softplus_(a); }
     static double slope(double a, double) { return sigmoid_(a); }
+    static double bend(double a, double) { return sigmoid_(a) * sigmoid_(-a); }
 };
 struct logit_op {
     static double value(double a) { return logit_(a); }
     static double slope(double a, double) { return 1.0 / (a * (1.0 - a)); }
+    static double bend(double a, double) {
+        return (2.0 * a - 1.0) / (a * a * (1.0 - a) * (1.0 - a));
+    }
 };
 struct erf_op {
     static double value(double a) { return erf_(a); }
     static double slope(double a, double) { return 1.1283791670955126 * exp_(-a * a); }
+    static double bend(double a, double) { return -2.0 * a * slope(a, 0.0); }
 };
 struct normcdf_op {
     static double value(double a) { return normcdf_(a); }
     static double slope(double a, double) { return 0.3989422804014327 * exp_(-0.5 * a * a); }
+    static double bend(double a, double) { return -a * slope(a, 0.0); }
 };
 
 template <class Op>
@@ -107,35 +122,71 @@ void unary_reverse(int n, const double* LAWFIT_RESTRICT a, const double* LAWFIT_
     }
 }
 
+template <class Op>
+void unary_second(int n, const double* LAWFIT_RESTRICT a, const double* LAWFIT_RESTRICT out,
+                  const double* LAWFIT_RESTRICT t_a, const double* LAWFIT_RESTRICT d_out,
+                  double* LAWFIT_RESTRICT t_d_a) {
+    ROWS {
+        const double flow = t_a[i] * d_out[i];
+        t_d_a[i] += flow == 0.0 ? 0.0 : flow * Op::bend(a[i], out[i]);
+    }
+}
+
 struct mul_op {
     static double value(double a, double b) { return a * b; }
     static double slope_a(double, double b, double) { return b; }
     static double slope_b(double a, double, double) { return a; }
+    static double bend_aa(double, double, double) { return 0.0; }
+    static double bend_ab(double, double, double) { return 1.0; }
+    static double bend_bb(double, double, double) { return 0.0; }
 };
 struct div_op {
     static double value(double a, double b) { return a / b; }
     static double slope_a(double, double b, double) { return 1.0 / b; }
     static double slope_b(double, double b, double out) { return -out / b; }
+    static double bend_aa(double, double, double) { return 0.0; }
+    static double bend_ab(double, double b, double) { return -1.0 / (b * b); }
+    static double bend_bb(double, double b, double out) { return 2.0 * out / (b * b); }
 };
 struct pow_op {
     static double value(double a, double b) { return pow_(a, b); }
-    static double slope_a(double a, double b, double) { return b == 0.0 ? 0.0 : b * pow_(a, b - 1.0); }
+    static double slope_a(double a, double b, double) {
+        return b == 0.0 ? 0.0 : b * pow_(a, b - 1.0);
+    }
     // Zero for a <= 0, where only integer exponents are defined and 0^b does not move.
     static double slope_b(double a, double, double out) { return a > 0.0 ? out * log_(a) : 0.0; }
+    static double bend_aa(double a, double b, double) {
+        return b * (b - 1.0) == 0.0 ? 0.0 : b * (b - 1.0) * pow_(a, b - 2.0);
+    }
+    static double bend_ab(double a, double b, double) {
+        return a > 0.0 ? pow_(a, b - 1.0) * (1.0 + b * log_(a)) : 0.0;
+    }
+    static double bend_bb(double a, double, double out) {
+        return a > 0.0 ? out * log_(a) * log_(a) : 0.0;
+    }
 };
 struct min_op {
     static double value(double a, double b) { return b < a || b != b ? b : a; }
     static double slope_a(double a, double b, double) { return b < a ? 0.0 : 1.0; }
     static double slope_b(double a, double b, double) { return b < a ? 1.0 : 0.0; }
+    static double bend_aa(double, double, double) { return 0.0; }
+    static double bend_ab(double, double, double) { return 0.0; }
+    static double bend_bb(double, double, double) { return 0.0; }
 };
 struct max_op {
     static double value(double a, double b) { return b > a || b != b ? b : a; }
     static double slope_a(double a, double b, double) { return b > a ? 0.0 : 1.0; }
     static double slope_b(double a, double b, double) { return b > a ? 1.0 : 0.0; }
+    static double bend_aa(double, double, double) { return 0.0; }
+    static double bend_ab(double, double, double) { return 0.0; }
+    static double bend_bb(double, double, double) { return 0.0; }
 };
 struct comparison_op {
     static double slope_a(double, double, double) { return 0.0; }
     static double slope_b(double, double, double) { return 0.0; }
+    static double bend_aa(double, double, double) { return 0.0; }
+    static double bend_ab(double, double, double) { return 0.0; }
+    static double bend_bb(double, double, double) { return 0.0; }
 };
 struct lt_op : comparison_op {
     static double value(double a, double b) { return a < b ? 1.0 : 0.0; }
@@ -171,6 +222,23 @@ void binary_reverse(int n, const double* a, const double* b, const double* out, 
             const double d = d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope_b(a[i], b[i], out[i]);
             d_b[i] = add_b ? d_b[i] + d : d;
         }
+    }
+}
+
+template <class Op>
+void binary_second(int n, const double* a, const double* b, const double* out, const double* t_a,
+                   const double* t_b, const double* d_out, double* t_d_a, double* t_d_b) {
+    ROWS {
+        if (d_out[i] == 0.0) continue;
+        const double ta = t_a ? t_a[i] : 0.0;
+        const double tb = t_b ? t_b[i] : 0.0;
+        const double ab = Op::bend_ab(a[i], b[i], out[i]);
+        const double d_a =
+            (ta == 0.0 ? 0.0 : Op::bend_aa(a[i], b[i], out[i]) * ta) + (tb == 0.0 ? 0.0 : ab * tb);
+        const double d_b =
+            (ta == 0.0 ? 0.0 : ab * ta) + (tb == 0.0 ? 0.0 : Op::bend_bb(a[i], b[i], out[i]) * tb);
+        if (t_d_a) t_d_a[i] += d_a * d_out[i];
+        if (t_d_b) t_d_b[i] += d_b * d_out[i];
     }
 }
 
@@ -218,19 +286,93 @@ void affine(int n, double offset, int terms, const double* coefficient, const do
     }
 }
 
+#if defined(__GNUC__) && !defined(__clang__)
+#define LAWFIT_NO_ALIAS _Pragma("GCC ivdep")
+#elif defined(__clang__)
+#define LAWFIT_NO_ALIAS _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define LAWFIT_NO_ALIAS
+#endif
+
+// Largest |x[i] - reference|; NaN is passed over.
+double reach(int n, const double* x, double reference) {
+    Vector worst = {};
+    for (int i = 0; i < n; i += width) {
+        const Vector d = load(x + i) - reference;
+        const Vector a = d < 0.0 ? -d : d;
+        worst = a > worst ? a : worst;
+    }
+    double result = 0.0;
+    for (int i = 0; i < width; ++i) result = lane(worst, i) > result ? lane(worst, i) : result;
+    return result;
+}
+
+// The common case: all exponents within 300 of one another and positive coefficients of ordinary size.
+// One reference then serves every row, nothing can overflow, and one pass does everything.
+template <int terms, bool has_fixed>
+void logsumexp_tame(int n, double reference, double fixed_sum, const double* coefficient,
+                    const double* const* x, double* out, double* const* share,
+                    double* fixed_share) {
+    const double* in[terms];
+    double* to[terms];
+    double c[terms];
+    for (int k = 0; k < terms; ++k) in[k] = x[k], to[k] = share[k], c[k] = coefficient[k];
+    LAWFIT_NO_ALIAS
+    ROWS {
+        double e[terms];
+        double total = has_fixed ? fixed_sum : 0.0;
+        for (int k = 0; k < terms; ++k) {
+            e[k] = exp_tame(in[k][i] - reference);
+            total += c[k] * e[k];
+        }
+        double inverse;
+        out[i] = reference + log_and_reciprocal_tame(total, inverse);
+        for (int k = 0; k < terms; ++k) to[k][i] = e[k] * inverse;
+        if (has_fixed) fixed_share[i] = inverse;
+    }
+}
+
+template <int terms>
+bool try_logsumexp_tame(int n, double fixed_shift, double fixed_sum, const double* coefficient,
+                        const double* const* x, double* out, double* const* share,
+                        double* fixed_share) {
+    const auto ordinary = [](double c) { return c > 1e-30 && c < 1e30; };
+    const double reference = fixed_share ? fixed_shift : x[0][0];
+    if (fixed_share && !ordinary(fixed_sum)) return false;
+    for (int k = 0; k < terms; ++k)
+        if (!ordinary(coefficient[k]) || !(reach(n, x[k], reference) < 300.0)) return false;
+    if (!(abs_(reference) < 1e300)) return false;
+    if (fixed_share)
+        logsumexp_tame<terms, true>(n, reference, fixed_sum, coefficient, x, out, share,
+                                    fixed_share);
+    else
+        logsumexp_tame<terms, false>(n, reference, fixed_sum, coefficient, x, out, share,
+                                     fixed_share);
+    return true;
+}
+
 void logsumexp(int n, double fixed_shift, double fixed_sum, int terms, const double* coefficient,
                const double* const* x, double* LAWFIT_RESTRICT out, double* const* share,
                double* LAWFIT_RESTRICT fixed_share) {
-    // out holds the largest exponent until the logarithm is taken.
-    const double* LAWFIT_RESTRICT first = terms > 0 ? x[0] : nullptr;
-    if (fixed_sum != 0.0 && terms > 0) {
+    const auto tame = terms == 1   ? try_logsumexp_tame<1>
+                      : terms == 2 ? try_logsumexp_tame<2>
+                      : terms == 3 ? try_logsumexp_tame<3>
+                                   : nullptr;
+    if (tame && tame(n, fixed_shift, fixed_sum, coefficient, x, out, share, fixed_share)) return;
+
+    // out holds the largest exponent until the logarithm is taken. Terms of weight zero have no say.
+    int leading = 0;
+    while (leading < terms && coefficient[leading] == 0.0) ++leading;
+    const double* LAWFIT_RESTRICT first = leading < terms ? x[leading] : nullptr;
+    if (fixed_sum != 0.0 && first) {
         ROWS out[i] = first[i] > fixed_shift ? first[i] : fixed_shift;
-    } else if (terms > 0) {
+    } else if (first) {
         ROWS out[i] = first[i];
     } else {
         ROWS out[i] = fixed_shift;
     }
-    for (int k = 1; k < terms; ++k) {
+    for (int k = leading + 1; k < terms; ++k) {
+        if (coefficient[k] == 0.0) continue;
         const double* LAWFIT_RESTRICT xk = x[k];
         ROWS out[i] = xk[i] > out[i] ? xk[i] : out[i];
     }
@@ -250,7 +392,7 @@ void logsumexp(int n, double fixed_shift, double fixed_sum, int terms, const dou
     for (int start = 0; start < n; start += chunk) {
         const int rows = n - start < chunk ? n - start : chunk;
         double* LAWFIT_RESTRICT o = out + start;
-        if (fixed_share) {
+        if (fixed_share && fixed_sum != 0.0) {
             const double* LAWFIT_RESTRICT s = fixed_share + start;
             for (int i = 0; i < rows; ++i) total[i] = fixed_sum * s[i];
         } else {
@@ -258,6 +400,7 @@ void logsumexp(int n, double fixed_shift, double fixed_sum, int terms, const dou
         }
         for (int k = 0; k < terms; ++k) {
             const double c = coefficient[k];
+            if (c == 0.0) continue;
             const double* LAWFIT_RESTRICT s = share[k] + start;
             for (int i = 0; i < rows; ++i) total[i] += c * s[i];
         }
@@ -288,6 +431,14 @@ void multiply(int n, double c, const double* LAWFIT_RESTRICT a, const double* LA
         ROWS y[i] += c * a[i] * b[i];
     } else {
         ROWS y[i] = c * a[i] * b[i];
+    }
+}
+
+void scale_guarded(int n, double c, const double* LAWFIT_RESTRICT a, double* LAWFIT_RESTRICT y,
+                   bool add) {
+    ROWS {
+        const double d = a[i] == 0.0 ? 0.0 : c * a[i];
+        y[i] = add ? y[i] + d : d;
     }
 }
 
@@ -323,7 +474,10 @@ struct SquaredLoss {
 struct LinearLoss {
     double above, below, core, inverse_core;
     explicit LinearLoss(const LossSpec& s)
-        : above(s.above), below(s.below), core(s.core), inverse_core(s.core > 0.0 ? 1.0 / s.core : 0.0) {}
+        : above(s.above),
+          below(s.below),
+          core(s.core),
+          inverse_core(s.core > 0.0 ? 1.0 / s.core : 0.0) {}
     double value(double u) const {
         const double a = abs_(u);
         const double c = u > 0.0 ? above : below;
@@ -334,7 +488,8 @@ struct LinearLoss {
         const double c = u > 0.0 ? above : below;
         const bool inside = a <= core;
         const double t = inside ? u * inverse_core : (u > 0.0 ? 1.0 : -1.0);
-        return {0.0, c * t, inside ? c * inverse_core : c / (2.0 * a - core), inside ? c * inverse_core : 0.0};
+        return {0.0, c * t, inside ? c * inverse_core : c / (2.0 * a - core),
+                inside ? c * inverse_core : 0.0};
     }
 };
 
@@ -405,14 +560,29 @@ double loss_value(int n, const LossSpec* loss, const double* u, const double* w)
 void loss_slopes(int n, const LossSpec* loss, const double* u, const double* w, double* slope,
                  double* bend, double* curvature) {
     switch (loss->kind) {
-        case LossKind::squared: return loss_slopes_of<SquaredLoss>(n, *loss, u, w, slope, bend, curvature);
-        case LossKind::linear: return loss_slopes_of<LinearLoss>(n, *loss, u, w, slope, bend, curvature);
-        case LossKind::cauchy: return loss_slopes_of<CauchyLoss>(n, *loss, u, w, slope, bend, curvature);
-        case LossKind::logcosh: return loss_slopes_of<LogCoshLoss>(n, *loss, u, w, slope, bend, curvature);
+        case LossKind::squared:
+            return loss_slopes_of<SquaredLoss>(n, *loss, u, w, slope, bend, curvature);
+        case LossKind::linear:
+            return loss_slopes_of<LinearLoss>(n, *loss, u, w, slope, bend, curvature);
+        case LossKind::cauchy:
+            return loss_slopes_of<CauchyLoss>(n, *loss, u, w, slope, bend, curvature);
+        case LossKind::logcosh:
+            return loss_slopes_of<LogCoshLoss>(n, *loss, u, w, slope, bend, curvature);
     }
 }
 
 // --- reductions ------------------------------------------------------------------------------------
+
+double sum_of(int n, const double* a) {
+    Vector s0 = {}, s1 = {};
+    int i = 0;
+    for (; i + 2 * width <= n; i += 2 * width) {
+        s0 += load(a + i);
+        s1 += load(a + i + width);
+    }
+    for (; i < n; i += width) s0 += load(a + i);
+    return sum(s0 + s1);
+}
 
 double dot(int n, const double* a, const double* b) {
     Vector s0 = {}, s1 = {};
@@ -455,6 +625,8 @@ void gram(int n, int columns, const double* const* jacobian, const double* weigh
 #define LAWFIT_REVERSE(name) unary_reverse<name##_op>,
 #define LAWFIT_FORWARD2(name) binary_forward<name##_op>,
 #define LAWFIT_REVERSE2(name) binary_reverse<name##_op>,
+#define LAWFIT_SECOND(name) unary_second<name##_op>,
+#define LAWFIT_SECOND2(name) binary_second<name##_op>,
 #define LAWFIT_TEXT_(x) #x
 #define LAWFIT_TEXT(x) LAWFIT_TEXT_(x)
 #define LAWFIT_JOIN_(a, b) a##b
@@ -469,16 +641,20 @@ constexpr KernelTable LAWFIT_JOIN(table_, LAWFIT_BUILD) = {
     {LAWFIT_UNARY_OPCODES(LAWFIT_REVERSE)},
     {LAWFIT_BINARY_OPCODES(LAWFIT_FORWARD2)},
     {LAWFIT_BINARY_OPCODES(LAWFIT_REVERSE2)},
+    {LAWFIT_UNARY_OPCODES(LAWFIT_SECOND)},
+    {LAWFIT_BINARY_OPCODES(LAWFIT_SECOND2)},
     where_forward,
     where_reverse,
     affine,
     logsumexp,
     scale,
     multiply,
+    scale_guarded,
     multiply_guarded,
     residual,
     loss_value,
     loss_slopes,
+    sum_of,
     dot,
     gram,
 };

@@ -43,11 +43,10 @@ bool cpu_bit(int leaf, int reg, int bit) {
 bool system_saves(unsigned long long mask) {
     return cpu_bit(1, 2, 27) && (_xgetbv(0) & mask) == mask;
 }
-bool has_avx2() {
-    return cpu_bit(7, 1, 5) && cpu_bit(1, 2, 12) && system_saves(0x6);
-}
+bool has_avx2() { return cpu_bit(7, 1, 5) && cpu_bit(1, 2, 12) && system_saves(0x6); }
 bool has_avx512() {
-    return has_avx2() && cpu_bit(7, 1, 16) && cpu_bit(7, 1, 17) && cpu_bit(7, 1, 31) && system_saves(0xe6);
+    return has_avx2() && cpu_bit(7, 1, 16) && cpu_bit(7, 1, 17) && cpu_bit(7, 1, 31) &&
+           system_saves(0xe6);
 }
 #else
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }

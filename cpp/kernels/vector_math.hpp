@@ -62,37 +62,39 @@ LAWFIT_INLINE double power_of_two(double k) {
     return from_bits((bits_of(k + round_magic) + 1023u) << 52);
 }
 
-LAWFIT_INLINE double exp_(double x) {
-    x = x > 710.0 ? 710.0 : x;
-    x = x < -746.0 ? -746.0 : x;
-    const double k = (x * one_over_ln2 + round_magic) - round_magic;
-    const double r = (x - k * ln2_high) - k * ln2_low;
+// exp(r) on |r| <= ln2 / 2
+LAWFIT_INLINE double exp_reduced(double r) {
     const double r2 = r * r;
     const double r4 = r2 * r2;
-    const double low = (0.5 + r * 0.16666666666666669) +
-                       r2 * (0.04166666666662413 + r * 0.008333333333330062);
+    const double low =
+        (0.5 + r * 0.16666666666666669) + r2 * (0.04166666666662413 + r * 0.008333333333330062);
     const double middle = (0.0013888888917213717 + r * 0.00019841269863053618) +
                           r2 * (2.4801521295954376e-05 + r * 2.7557268459997064e-06);
     const double high = 2.7620088445409746e-07 + r * 2.510038549551032e-08;
     const double q = low + r4 * (middle + r4 * high);
-    const double p = 1.0 + (r + r2 * q);
+    return 1.0 + (r + r2 * q);
+}
+
+LAWFIT_INLINE double exp_(double x) {
+    x = x > 710.0 ? 710.0 : x;
+    x = x < -746.0 ? -746.0 : x;
+    const double k = (x * one_over_ln2 + round_magic) - round_magic;
+    const double p = exp_reduced((x - k * ln2_high) - k * ln2_low);
     // Two steps, so that results near the ends of the range neither overflow nor flush early.
     const double half = (k * 0.5 + round_magic) - round_magic;
     return (p * power_of_two(half)) * power_of_two(k - half);
 }
 
-LAWFIT_INLINE double log_(double x) {
-    const bool small = x < tiny_normal;
-    const double scaled = small ? x * 0x1p54 : x;
-    const std::uint64_t u = bits_of(scaled);
-    double e = from_bits(((u >> 52) & 0x7ffu) | 0x4330000000000000u) - (0x1p52 + 1023.0);
-    double m = from_bits((u & 0x000fffffffffffffu) | 0x3ff0000000000000u);
-    const bool upper = m > 1.4142135623730951;
-    m = upper ? m * 0.5 : m;
-    e = upper ? e + 1.0 : e;
-    e = small ? e - 54.0 : e;
-    const double f = m - 1.0;
-    const double s = f / (2.0 + f);
+// exp for |x| <= 700 only
+LAWFIT_INLINE double exp_tame(double x) {
+    const double shifted = x * one_over_ln2 + round_magic;
+    const double k = shifted - round_magic;
+    const double p = exp_reduced((x - k * ln2_high) - k * ln2_low);
+    return p * from_bits((bits_of(shifted) + 1023u) << 52);
+}
+
+// log(1 + f) + e log 2 with s = f / (2 + f)
+LAWFIT_INLINE double log_series(double f, double s, double e) {
     const double z = s * s;
     const double z2 = z * z;
     const double p =
@@ -100,10 +102,45 @@ LAWFIT_INLINE double log_(double x) {
         z2 * ((0.2857142862611452 + z * 0.22222211112104948) +
               z2 * ((0.1818289077802613 + z * 0.15331666676597175) + z2 * 0.146171283998073));
     const double half_square = 0.5 * f * f;
-    double result = e * ln2_high + (f - (half_square - (s * (half_square + z * p) + e * ln2_low)));
+    return e * ln2_high + (f - (half_square - (s * (half_square + z * p) + e * ln2_low)));
+}
+// log of x = m * 2^e, m in [1, 2)
+LAWFIT_INLINE double log_parts(double m, double e) {
+    const bool upper = m > 1.4142135623730951;
+    m = upper ? m * 0.5 : m;
+    e = upper ? e + 1.0 : e;
+    const double f = m - 1.0;
+    return log_series(f, f / (2.0 + f), e);
+}
+LAWFIT_INLINE double mantissa(std::uint64_t u) {
+    return from_bits((u & 0x000fffffffffffffu) | 0x3ff0000000000000u);
+}
+LAWFIT_INLINE double exponent(std::uint64_t u) {
+    return from_bits(((u >> 52) & 0x7ffu) | 0x4330000000000000u) - (0x1p52 + 1023.0);
+}
+
+LAWFIT_INLINE double log_(double x) {
+    const bool small = x < tiny_normal;
+    const std::uint64_t u = bits_of(small ? x * 0x1p54 : x);
+    double result = log_parts(mantissa(u), exponent(u) - (small ? 54.0 : 0.0));
     result = x == infinity_() ? x : result;
     result = x == 0.0 ? -infinity_() : result;
     return x >= 0.0 ? result : nan_();  // negative or NaN
+}
+
+// log and 1 / x for positive normal numbers below 1e307, sharing one division.
+LAWFIT_INLINE double log_and_reciprocal_tame(double x, double& reciprocal) {
+    const std::uint64_t u = bits_of(x);
+    double m = mantissa(u);
+    double e = exponent(u);
+    const bool upper = m > 1.4142135623730951;
+    m = upper ? m * 0.5 : m;
+    e = upper ? e + 1.0 : e;
+    const double f = m - 1.0;
+    const double denominator = 2.0 + f;
+    const double inverse = 1.0 / (denominator * x);
+    reciprocal = denominator * inverse;
+    return log_series(f, f * (x * inverse), e);
 }
 
 LAWFIT_INLINE double log1p_(double x) {
@@ -128,9 +165,7 @@ LAWFIT_INLINE double sigmoid_(double x) {
     return (x >= 0.0 ? 1.0 : e) / (1.0 + e);
 }
 
-LAWFIT_INLINE double softplus_(double x) {
-    return (x > 0.0 ? x : 0.0) + log1p_(exp_(-abs_(x)));
-}
+LAWFIT_INLINE double softplus_(double x) { return (x > 0.0 ? x : 0.0) + log1p_(exp_(-abs_(x))); }
 
 LAWFIT_INLINE double tanh_(double x) {
     const double t = expm1_(-2.0 * abs_(x));

@@ -23,7 +23,8 @@ BootstrapResult bootstrap_cases(const Objective& objective, const double* starts
     result.evaluations.assign(n, 0);
     result.warm_start_was_beaten.assign(n, 0);
 
-    const int workers = static_cast<int>(std::min<long>(thread_count(threads), std::max(draws, 1L)));
+    const int workers =
+        static_cast<int>(std::min<long>(thread_count(threads), std::max(draws, 1L)));
     WorkerPool pool(objective, options, workers, monitor);
     std::vector<Buffer> weights(static_cast<std::size_t>(workers));
     parallel_for(draws, workers, monitor, [&](long draw, int worker) {
@@ -31,7 +32,8 @@ BootstrapResult bootstrap_cases(const Objective& objective, const double* starts
         Buffer& weight = weights[static_cast<std::size_t>(worker)];
         weight.assign(static_cast<std::size_t>(objective.columns().padded()), 0.0);
         Philox random(seed, static_cast<std::uint64_t>(first_draw + draw));
-        for (int i = 0; i < rows; ++i) weight[random.below(static_cast<std::uint32_t>(rows))] += 1.0;
+        for (int i = 0; i < rows; ++i)
+            weight[random.below(static_cast<std::uint32_t>(rows))] += 1.0;
         for (std::size_t i = 0; i < weight.size(); ++i) weight[i] *= objective.weight()[i];
         w.evaluator.set_weight(weight.data());
 

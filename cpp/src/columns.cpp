@@ -1,6 +1,9 @@
 #include <lawfit/expression/columns.hpp>
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <cmath>
 
 #include <lawfit/kernels.hpp>
 
@@ -22,9 +25,16 @@ Buffer padded_copy(const double* values, int rows) {
     return padded_copy(values, rows, rows > 0 ? values[rows - 1] : 0.0);
 }
 
-BoundColumns::BoundColumns(const Program& program, const std::vector<const double*>& input, int rows)
-    : rows_(rows), padded_(padded_rows(rows)), columns_(static_cast<std::size_t>(program.first_register())) {
+BoundColumns::BoundColumns(const Program& program, const std::vector<const double*>& input,
+                           int rows)
+    : rows_(rows),
+      padded_(padded_rows(rows)),
+      columns_(static_cast<std::size_t>(program.first_register())) {
     const auto index = [](int i) { return static_cast<std::size_t>(i); };
+    if (input.size() != index(program.column_count()))
+        throw std::invalid_argument("columns: the program reads " +
+                                    std::to_string(program.column_count()) + ", given " +
+                                    std::to_string(input.size()));
     for (int k = 0; k < program.column_count(); ++k)
         columns_[index(k)] = padded_copy(input[index(k)], rows);
 
@@ -48,8 +58,12 @@ BoundColumns::BoundColumns(const Program& program, const std::vector<const doubl
                 [&](int k) { return scratch.data() + k * block; }, out.data() + start, memory);
         }
     }
-    for (int k = 0; k < program.first_register(); ++k)
-        if (!program.column_is_read()[index(k)]) Buffer().swap(columns_[index(k)]);
+    for (int k = 0; k < program.first_register(); ++k) {
+        Buffer& column = columns_[index(k)];
+        if (!program.column_is_read()[index(k)]) Buffer().swap(column);
+        finite_ = finite_ && std::all_of(column.begin(), column.end(),
+                                         [](double x) { return std::isfinite(x); });
+    }
 }
 
 }  // namespace lawfit

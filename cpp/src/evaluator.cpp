@@ -11,6 +11,20 @@ namespace {
 constexpr int block = Evaluator::block_rows;
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
+// Whether an operation can pass back exactly nothing: to the branch not taken, to a condition.
+bool stops_adjoints(Opcode code) {
+    switch (code) {
+        case Opcode::where_:
+        case Opcode::min_:
+        case Opcode::max_:
+        case Opcode::lt_:
+        case Opcode::le_:
+        case Opcode::eq_:
+        case Opcode::ne_: return true;
+        default: return false;
+    }
+}
+
 }  // namespace
 
 Evaluator::Evaluator(const Program& program, const BoundColumns& columns)
@@ -28,29 +42,36 @@ Evaluator::Evaluator(const Program& program, const BoundColumns& columns)
                                          [&](int s) { return s < program.parameter_count(); });
 
     int shares = 0;
-    branches_ = std::any_of(program.row_operations().begin(), program.row_operations().end(), [](const Operation& op) {
-        return op.code == Opcode::where_ || op.code == Opcode::min_ || op.code == Opcode::max_;
-    });
+    guarded_ = !columns.finite() ||
+               std::any_of(program.row_operations().begin(), program.row_operations().end(),
+                           [](const Operation& op) { return stops_adjoints(op.code); });
     for (const Operation& op : program.row_operations()) {
         share_offset_.push_back(shares);
         shares += share_columns(op);
     }
-    const int rows = std::min(block, std::max(columns.padded(), kernels::row_multiple));
     const auto sized = [&](int columns_needed) { return index(columns_needed * block); };
     registers_.resize(sized(operations));
     adjoints_.resize(sized(operations));
     shares_.resize(sized(shares));
     leaf_columns_.resize(sized(leaves));
-    work_.assign(index(rows), 0.0);
+    tangents_.resize(sized(operations));
+    adjoint_tangents_.resize(sized(operations));
+    zeros_.assign(index(block), 0.0);
+    work_.assign(index(block), 0.0);
+    adjoint_tangent_written_.resize(index(operations));
+    find_dependence();
     register_written_.resize(index(operations));
     leaf_written_.resize(index(leaves));
     for (int k = 0; k < leaves; ++k) leaf_pointers_.push_back(leaf_columns_.data() + k * block);
 }
 
-int Evaluator::block_size(int b) const { return std::min(block_rows, columns_.padded() - b * block_rows); }
+int Evaluator::block_size(int b) const {
+    return std::min(block_rows, columns_.padded() - b * block_rows);
+}
 
 const double* Evaluator::operand(int id, int b) const {
-    if (id < program_.first_register()) return columns_.column(id) + static_cast<std::ptrdiff_t>(b) * block;
+    if (id < program_.first_register())
+        return columns_.column(id) + static_cast<std::ptrdiff_t>(b) * block;
     return registers_.data() + (id - program_.first_register()) * block;
 }
 
@@ -83,7 +104,9 @@ void Evaluator::run_uniform_operations() {
                 if (from[p] != 0.0) tangent[p] += slope * from[p];
         };
         const auto& args = op.operands;
-        const auto value = [&](int slot, double none) { return slot < 0 ? none : slots_[index(slot)]; };
+        const auto value = [&](int slot, double none) {
+            return slot < 0 ? none : slots_[index(slot)];
+        };
         double& slot_value = slots_[index(result)];
         if (op.code == Opcode::affine_) {
             slot_value = value(args[0], 0.0);
@@ -109,7 +132,8 @@ void Evaluator::run_uniform_operations() {
                 flow(args[i + 1], share * value(args[i], 1.0));
             }
         } else {
-            for (std::size_t i = 0; i < args.size(); ++i) std::fill(a[i], a[i] + n, slots_[index(args[i])]);
+            for (std::size_t i = 0; i < args.size(); ++i)
+                std::fill(a[i], a[i] + n, slots_[index(args[i])]);
             if (is_unary(op.code)) {
                 k.unary_forward[static_cast<int>(op.code)](n, a[0], out);
                 k.unary_reverse[static_cast<int>(op.code)](n, a[0], out, one, d[0], false);
@@ -135,7 +159,8 @@ const double* Evaluator::leaf_jacobian() {
         const auto parameters = index(program_.parameter_count());
         auto row = leaf_jacobian_.begin();
         for (const int slot : program_.leaves()) {
-            std::copy_n(slot_tangents_.begin() + static_cast<std::ptrdiff_t>(index(slot) * parameters),
+            std::copy_n(slot_tangents_.begin() +
+                            static_cast<std::ptrdiff_t>(index(slot) * parameters),
                         parameters, row);
             row += static_cast<std::ptrdiff_t>(parameters);
         }
@@ -146,14 +171,15 @@ const double* Evaluator::leaf_jacobian() {
 
 const double* Evaluator::forward(int b) {
     const int n = block_size(b);
-    OperandScratch scratch{std::move(coefficients_), std::move(pointers_), std::move(share_pointers_)};
+    OperandScratch scratch{std::move(coefficients_), std::move(pointers_),
+                           std::move(share_pointers_)};
     int r = 0;
     for (const Operation& op : program_.row_operations()) {
         const int offset = share_offset_[index(r)];
         run_operation(
             op, n, slots_.data(), [&](int id) { return operand(id, b); },
-            [&](int k) { return shares_.data() + (offset + k) * block; }, registers_.data() + r * block,
-            scratch);
+            [&](int k) { return shares_.data() + (offset + k) * block; },
+            registers_.data() + r * block, scratch);
         ++r;
     }
     coefficients_ = std::move(scratch.coefficients);
@@ -177,14 +203,19 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
         written = 1;
         return add;
     };
-    const auto leaf = [&](int slot) { return slot < 0 ? -1 : program_.leaf_of_slot()[index(slot)]; };
+    const auto leaf = [&](int slot) {
+        return slot < 0 ? -1 : program_.leaf_of_slot()[index(slot)];
+    };
     const auto touch_leaf = [&](int l) {
         const bool add = leaf_written_[index(l)];
         leaf_written_[index(l)] = 1;
         return add;
     };
-    const auto uniform = [&](int slot, double none) { return slot < 0 ? none : slots_[index(slot)]; };
-    const auto multiply = branches_ ? k.multiply_guarded : k.multiply;
+    const auto uniform = [&](int slot, double none) {
+        return slot < 0 ? none : slots_[index(slot)];
+    };
+    const auto multiply = guarded_ ? k.multiply_guarded : k.multiply;
+    const auto scale = guarded_ ? k.scale_guarded : k.scale;
 
     if (wanted(program_.output())) {
         std::copy(seed, seed + n, adjoint(program_.output()));
@@ -199,7 +230,8 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
         if (is_unary(op.code)) {
             if (wanted(a[0])) {
                 const bool add = first_touch(a[0]);
-                k.unary_reverse[static_cast<int>(op.code)](n, operand(a[0], b), out, d_out, adjoint(a[0]), add);
+                k.unary_reverse[static_cast<int>(op.code)](n, operand(a[0], b), out, d_out,
+                                                           adjoint(a[0]), add);
             }
         } else if (is_binary(op.code)) {
             double* d_a = wanted(a[0]) ? adjoint(a[0]) : nullptr;
@@ -219,10 +251,11 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
                 k.scale(n, 1.0, d_out, leaf_pointers_[index(l)], touch_leaf(l));
             for (std::size_t i = 1; i + 1 < a.size(); i += 2) {
                 if (const int l = leaf(a[i]); l >= 0)
-                    multiply(n, 1.0, d_out, operand(a[i + 1], b), leaf_pointers_[index(l)], touch_leaf(l));
+                    multiply(n, 1.0, d_out, operand(a[i + 1], b), leaf_pointers_[index(l)],
+                             touch_leaf(l));
                 if (wanted(a[i + 1])) {
                     const bool add = first_touch(a[i + 1]);
-                    k.scale(n, uniform(a[i], 1.0), d_out, adjoint(a[i + 1]), add);
+                    scale(n, uniform(a[i], 1.0), d_out, adjoint(a[i + 1]), add);
                 }
             }
         } else {  // logsumexp
@@ -230,13 +263,15 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
             const FixedPart fixed = fixed_part(op, slots_.data());
             std::size_t i = 1;
             for (; i < 1 + 2 * static_cast<std::size_t>(a[0]); i += 2) {
-                // d / d coefficient = exp(e - out), d / d exponent = coefficient * exp(e - out)
+                // d / d coefficient = exp(e - out), d / d exponent = coefficient * exp(e - out), the
+                // latter nothing at all where the coefficient is zero, however large the exponent.
                 const double relative = std::exp(uniform(a[i + 1], 0.0) - fixed.shift);
+                const double coefficient = uniform(a[i], 1.0);
                 if (const int l = leaf(a[i]); l >= 0)
                     multiply(n, relative, d_out, share, leaf_pointers_[index(l)], touch_leaf(l));
-                if (const int l = leaf(a[i + 1]); l >= 0)
-                    multiply(n, uniform(a[i], 1.0) * relative, d_out, share, leaf_pointers_[index(l)],
-                               touch_leaf(l));
+                if (const int l = leaf(a[i + 1]); l >= 0 && coefficient != 0.0)
+                    multiply(n, coefficient * relative, d_out, share, leaf_pointers_[index(l)],
+                             touch_leaf(l));
             }
             for (; i + 1 < a.size(); i += 2) {
                 share += block;
@@ -244,7 +279,11 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
                     multiply(n, 1.0, d_out, share, leaf_pointers_[index(l)], touch_leaf(l));
                 if (wanted(a[i + 1])) {
                     const bool add = first_touch(a[i + 1]);
-                    multiply(n, uniform(a[i], 1.0), d_out, share, adjoint(a[i + 1]), add);
+                    const double coefficient = uniform(a[i], 1.0);
+                    if (coefficient != 0.0)
+                        multiply(n, coefficient, d_out, share, adjoint(a[i + 1]), add);
+                    else if (!add)
+                        std::fill(adjoint(a[i + 1]), adjoint(a[i + 1]) + n, 0.0);
                 }
             }
         }

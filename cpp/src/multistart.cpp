@@ -19,7 +19,8 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
     result.status.assign(n, static_cast<int>(Status::not_run));
     result.evaluations.assign(n, 0);
 
-    const int workers = static_cast<int>(std::min<long>(thread_count(threads), std::max(count, 1L)));
+    const int workers =
+        static_cast<int>(std::min<long>(thread_count(threads), std::max(count, 1L)));
     WorkerPool pool(objective, options, workers, monitor);
     parallel_for(count, workers, monitor, [&](long task, int worker) {
         Worker& w = pool[worker];
@@ -36,11 +37,12 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
     return result;
 }
 
-std::vector<double> values_at(const Objective& objective, const double* points, long count, int threads,
-                              Monitor& monitor) {
+std::vector<double> values_at(const Objective& objective, const double* points, long count,
+                              int threads, Monitor& monitor) {
     const int p = objective.dimension();
     std::vector<double> values(static_cast<std::size_t>(count), NAN);
-    const int workers = static_cast<int>(std::min<long>(thread_count(threads), std::max(count, 1L)));
+    const int workers =
+        static_cast<int>(std::min<long>(thread_count(threads), std::max(count, 1L)));
     WorkerPool pool(objective, SolverOptions{}, workers, monitor);
     parallel_for(count, workers, monitor, [&](long task, int worker) {
         Worker& w = pool[worker];

@@ -119,7 +119,8 @@ Program::Program(Parts parts) : parts_(std::move(parts)) {
 
     leaf_of_slot_.assign(static_cast<std::size_t>(slot_count()), -1);
     column_is_read_.assign(static_cast<std::size_t>(first_register()), 0);
-    if (parts_.output < first_register()) column_is_read_[static_cast<std::size_t>(parts_.output)] = 1;
+    if (parts_.output < first_register())
+        column_is_read_[static_cast<std::size_t>(parts_.output)] = 1;
     for (const Operation& op : parts_.row_operations) {
         char d = 0;
         visit(
@@ -181,7 +182,8 @@ std::string Program::disassemble() const {
                     for (; i < 1 + 2 * static_cast<std::size_t>(a[0]); i += 2) {
                         out << separator;
                         if (a[i] >= 0) out << slot_name(a[i]) << " * ";
-                        out << "exp(" << (a[i + 1] < 0 ? std::string("0") : slot_name(a[i + 1])) << ")";
+                        out << "exp(" << (a[i + 1] < 0 ? std::string("0") : slot_name(a[i + 1]))
+                            << ")";
                         separator = ", ";
                     }
                 for (; i + 1 < a.size(); i += 2) {

@@ -61,7 +61,8 @@ void run_operation(const Operation& op, int n, const double* slots, Operand oper
         return;
     }
     if (is_binary(op.code)) {
-        k.binary_forward[static_cast<int>(op.code) - unary_count](n, operand(a[0]), operand(a[1]), out);
+        k.binary_forward[static_cast<int>(op.code) - unary_count](n, operand(a[0]), operand(a[1]),
+                                                                  out);
         return;
     }
     if (op.code == Opcode::where_) {
@@ -78,14 +79,15 @@ void run_operation(const Operation& op, int n, const double* slots, Operand oper
         scratch.pointers.push_back(operand(a[i + 1]));
     }
     if (!lse) {
-        k.affine(n, uniform(a[0], 0.0), terms, scratch.coefficients.data(), scratch.pointers.data(), out);
+        k.affine(n, uniform(a[0], 0.0), terms, scratch.coefficients.data(), scratch.pointers.data(),
+                 out);
         return;
     }
     scratch.shares.clear();
     for (int t = 0; t < terms; ++t) scratch.shares.push_back(share(t + 1));
     const FixedPart fixed = fixed_part(op, slots);
-    k.logsumexp(n, fixed.shift, fixed.sum, terms, scratch.coefficients.data(), scratch.pointers.data(),
-                out, scratch.shares.data(), a[0] > 0 ? share(0) : nullptr);
+    k.logsumexp(n, fixed.shift, fixed.sum, terms, scratch.coefficients.data(),
+                scratch.pointers.data(), out, scratch.shares.data(), a[0] > 0 ? share(0) : nullptr);
 }
 
 }  // namespace lawfit

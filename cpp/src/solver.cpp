@@ -8,8 +8,8 @@
 namespace lawfit {
 void SolverOptions::check() const {
     const auto fail = [](const char* name, double value, const char* bound) {
-        throw std::invalid_argument(std::string("solver option ") + name + " = " + std::to_string(value) +
-                                    " must be " + bound);
+        throw std::invalid_argument(std::string("solver option ") + name + " = " +
+                                    std::to_string(value) + " must be " + bound);
     };
     if (!(tolerance > 0.0 && tolerance < 1.0)) fail("tolerance", tolerance, "between 0 and 1");
     if (max_evaluations < 1) fail("max_evaluations", max_evaluations, "at least 1");
@@ -20,15 +20,15 @@ Solver::Solver(ObjectiveEvaluator& evaluator, const SolverOptions& options)
     : evaluator_(evaluator), options_(options), box_(evaluator.dimension()) {
     options.check();
     const int p = evaluator.dimension();
-    for (Vector* v : {&x_, &trial_, &step_, &gradient_, &frozen_, &lower_, &upper_, &shifted_})
-        v->setZero(p);
+    for (Vector* v : {&x_, &trial_, &step_, &gradient_, &lower_, &upper_, &shifted_}) v->setZero(p);
     metric_ = evaluator.objective().bounds().typical.array().square().inverse();
-    for (Matrix* m : {&first_order_, &second_order_, &model_, &damped_}) m->setZero(p, p);
+    for (Matrix* m : {&second_order_, &model_, &damped_}) m->setZero(p, p);
 }
 
 // What gains are measured against, so that neither units nor weights matter.
 double Solver::reference() const {
-    return evaluator_.objective().terms().scale_is_fitted ? evaluator_.total_weight() : std::fabs(f_);
+    return evaluator_.objective().terms().scale_is_fitted ? evaluator_.total_weight()
+                                                          : std::fabs(f_);
 }
 
 void Solver::set_initial_scale() {
@@ -58,39 +58,20 @@ double Solver::mean_residual() const {
     return total / n;
 }
 
-// second_order_ = sum w rho' d2u at x_, by forward differences of the frozen gradient; that function
-// is smooth even where rho is not, so that the differences are accurate for every loss.
-void Solver::second_order_part() {
-    const Objective::Bounds& bounds = evaluator_.objective().bounds();
-    const int p = evaluator_.dimension();
-    evaluator_.frozen_gradient(x_, frozen_);
-    for (int j = 0; j < p; ++j) {
-        const double size = std::max(std::fabs(x_[j]), bounds.typical[j]);
-        trial_ = x_;
-        double h = 1e-7 * size;
-        if (x_[j] + h > bounds.upper[j]) h = -h;
-        trial_[j] += h;
-        h = trial_[j] - x_[j];
-        evaluator_.frozen_gradient(trial_, shifted_);
-        second_order_.col(j) = (shifted_ - frozen_) / h;
-    }
-    second_order_ = (0.5 * (second_order_ + second_order_.transpose())).eval();
-    second_order_is_known_ = second_order_.allFinite();
-    evaluator_.value(x_);
+void Solver::evaluate_here() {
+    f_ = evaluator_.value(x_);
+    evaluator_is_at_x_ = true;
 }
 
-// At the x_ of the last value(): gradient_ and model_.
 void Solver::build_model(bool newton) {
+    if (!evaluator_is_at_x_) evaluate_here();
     if (!newton) {
         evaluator_.derivatives(gradient_, &model_, nullptr);
         return;
     }
-    evaluator_.derivatives(gradient_, nullptr, &first_order_);
-    if (!second_order_is_known_) {
-        second_order_part();
-        evaluator_.derivatives(gradient_, nullptr, &first_order_);
-    }
-    model_ = first_order_ + second_order_;
+    evaluator_.derivatives(gradient_, nullptr, &model_);
+    evaluator_.second_order(second_order_);
+    model_ += second_order_;
 }
 
 bool Solver::trust_step(double radius) {
@@ -119,11 +100,16 @@ bool Solver::trust_step(double radius) {
         }
         const double n = length();
         if (n <= 1.2 * radius && (n >= 0.8 * radius || damping == 0.0)) return true;
-        if (n > radius) low = damping; else high = damping;
+        if (n > radius)
+            low = damping;
+        else
+            high = damping;
         shifted_ = metric_.cwiseProduct(step_);
         const double slope = box_.inverse_form(shifted_);
         double next = damping + (n - radius) / radius * (slope > 0.0 ? n * n / slope : damping);
-        if (!(next > low && next < high)) next = std::isfinite(high) ? std::sqrt(std::max(low, 1e-8 * high) * high) : 10.0 * damping;
+        if (!(next > low && next < high))
+            next =
+                std::isfinite(high) ? std::sqrt(std::max(low, 1e-8 * high) * high) : 10.0 * damping;
         if (std::isfinite(high) && high - low <= 1e-10 * high) return true;
         damping = next;
     }
@@ -132,10 +118,11 @@ bool Solver::trust_step(double radius) {
 
 Status Solver::minimise(double tolerance, Interrupt* interrupt) {
     const Objective::Bounds& bounds = evaluator_.objective().bounds();
-    const auto converged = [&] { return box_.bound_is_active() ? Status::at_bound : Status::converged; };
+    const auto converged = [&] {
+        return box_.bound_is_active() ? Status::at_bound : Status::converged;
+    };
     double radius = options_.initial_radius;
     bool newton = false;
-    second_order_is_known_ = false;
     damping_ = 0.0;
     double last_small_decrement = INFINITY;
     int idle_steps = 0, rejections = 0;
@@ -144,7 +131,8 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt) {
     for (;;) {
         if (interrupt && interrupt->requested()) return Status::interrupted;
         if (f_ <= floor_) return Status::exact;
-        if (evaluator_.evaluations() - first_evaluation_ >= options_.max_evaluations) return Status::evaluation_limit;
+        if (evaluator_.evaluations() - first_evaluation_ >= options_.max_evaluations)
+            return Status::evaluation_limit;
 
         lower_ = bounds.lower - x_;
         upper_ = bounds.upper - x_;
@@ -155,7 +143,8 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt) {
             continue;
         }
         const double linear = gradient_.dot(step_);
-        const double promise = -(linear + 0.5 * step_.dot(model_ * step_));
+        shifted_.noalias() = model_ * step_;
+        const double promise = -(linear + 0.5 * step_.dot(shifted_));
         const double length = std::sqrt(step_.cwiseAbs2().dot(metric_));
         const bool full = damping_ == 0.0;
         decrement_ = -linear;
@@ -163,7 +152,6 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt) {
         if (full && decrement_ <= tolerance * reference()) {
             if (newton) return converged();
             newton = true;  // only the exact Hessian certifies a minimum
-            second_order_is_known_ = false;
             build_model(true);
             continue;
         }
@@ -175,17 +163,19 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt) {
 
         trial_ = (x_ + step_).cwiseMax(bounds.lower).cwiseMin(bounds.upper);
         const double f_trial = evaluator_.value(trial_);
+        evaluator_is_at_x_ = false;
         const double gain = f_ - f_trial;
         const double ratio = gain / std::max(promise, 1e-300);
         if (small ? !(f_trial <= f_ + 1e-11 * reference()) : !(ratio > 1e-4)) {
-            radius = 0.3 * length;
+            // To the minimum of the parabola through both values and the slope.
+            radius = length * (std::isfinite(f_trial)
+                                   ? std::clamp(0.5 * linear / (linear + gain), 0.2, 0.5)
+                                   : 0.1);
             if (radius <= 1e-14 || ++rejections > 60) {
                 // Rounding of F hides any further gain.
                 if (decrement_ <= 1e-9 * reference()) return converged();
                 if (newton) return Status::stalled;
                 newton = true;
-                second_order_is_known_ = false;
-                evaluator_.value(x_);
                 build_model(true);
                 radius = options_.initial_radius;
                 rejections = 0;
@@ -196,16 +186,13 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt) {
         const double relative_gain = gain / std::max(reference(), 1e-300);
         x_ = trial_;
         f_ = f_trial;
-        if (ratio < 0.25 && !small) radius = 0.5 * length;
-        else if (ratio > 0.75 && length > 0.7 * radius) radius = std::max(radius, 2.5 * length);
+        evaluator_is_at_x_ = true;
+        if (ratio < 0.25 && !small)
+            radius = 0.5 * length;
+        else if (ratio > 0.75 && length > 0.7 * radius)
+            radius = std::max(radius, 2.0 * length);
 
-        if (newton) {
-            if (relative_gain > 0.1) newton = false;
-            else if (relative_gain > 1e-8) second_order_is_known_ = false;
-        } else if (relative_gain < 0.001) {
-            newton = true;
-            second_order_is_known_ = false;
-        }
+        if (relative_gain < 0.01) newton = true;
         build_model(newton);
     }
 }
@@ -220,7 +207,7 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
     x_ = start;
     if (objective.terms().scale_is_fitted && std::isnan(x_[x_.size() - 1])) set_initial_scale();
     x_ = x_.cwiseMax(bounds.lower).cwiseMin(bounds.upper);
-    f_ = evaluator_.value(x_);
+    evaluate_here();
     floor_ = objective.terms().scale_is_fitted ? -INFINITY : evaluator_.rounding_floor();
 
     Status status = Status::bad_start;
@@ -230,24 +217,24 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
             // A core much narrower than the residuals is a kink: approach it from wider ones.
             LossSpec smooth = exact;
             double yardstick = mean_residual();
-            core = 0.2 * yardstick;
+            core = 0.5 * yardstick;
             while (core > std::max(4.0 * exact.core, 1e-9 * yardstick) && core > 0.0) {
                 smooth.core = core;
                 evaluator_.set_loss(smooth);
-                f_ = evaluator_.value(x_);
-                status = minimise(1e-6, interrupt);
+                evaluate_here();
+                status = minimise(1e-2, interrupt);
                 if (status == Status::interrupted || status == Status::evaluation_limit) break;
                 yardstick = mean_residual();
                 core = std::min(0.1 * core, 0.2 * yardstick);
             }
             smooth.core = std::max(exact.core, 1e-10 * yardstick);
             evaluator_.set_loss(smooth);
-            f_ = evaluator_.value(x_);
+            evaluate_here();
         }
         if (status != Status::interrupted && status != Status::evaluation_limit)
             status = minimise(options_.tolerance, interrupt);
         evaluator_.set_loss(exact);
-        f_ = evaluator_.value(x_);
+        evaluate_here();
     }
     solution.x = x_;
     solution.objective = f_;

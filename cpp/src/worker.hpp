@@ -32,8 +32,12 @@ private:
 // Workers are made on first use, each by its own thread, so that its memory is near that thread.
 class WorkerPool {
 public:
-    WorkerPool(const Objective& objective, const SolverOptions& options, int threads, Monitor& monitor)
-        : objective_(objective), options_(options), monitor_(monitor), workers_(static_cast<std::size_t>(threads)) {
+    WorkerPool(const Objective& objective, const SolverOptions& options, int threads,
+               Monitor& monitor)
+        : objective_(objective),
+          options_(options),
+          monitor_(monitor),
+          workers_(static_cast<std::size_t>(threads)) {
         options.check();
     }
     Worker& operator[](int worker) {

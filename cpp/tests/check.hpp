@@ -16,7 +16,8 @@ inline void count(bool ok, const char* file, int line, const char* what) {
 }
 
 // |a - b| <= tolerance max(1, |b|); false for NaN.
-inline void close(double a, double b, double tolerance, const char* file, int line, const char* what) {
+inline void close(double a, double b, double tolerance, const char* file, int line,
+                  const char* what) {
     const bool ok = std::fabs(a - b) <= tolerance * std::max(1.0, std::fabs(b));
     if (!ok) std::fprintf(stderr, "%.17g is not near %.17g\n", a, b);
     count(ok, file, line, what);

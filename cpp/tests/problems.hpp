@@ -26,15 +26,15 @@ inline double normal(Philox& random) {
 // log L = log(exp(E) + exp(A) N^-alpha + exp(B) D^-beta)
 inline Program::Parts chinchilla_parts() {
     Program::Parts parts;
-    parts.columns = {"N", "D"};                          // ids 0, 1
-    parts.parameters = {"E", "A", "B", "alpha", "beta"};  // slots 0 .. 4
-    parts.constants = {-1.0};                            // slot 5
-    parts.data_operations = {{Opcode::log_, {0}},              // id 2: log N
-                             {Opcode::affine_, {-1, 5, 2}},    // id 3: -log N
-                             {Opcode::log_, {1}},              // id 4: log D
-                             {Opcode::affine_, {-1, 5, 4}}};   // id 5: -log D
-    parts.row_operations = {{Opcode::affine_, {1, 3, 3}},      // id 6: A - alpha log N
-                            {Opcode::affine_, {2, 4, 5}},      // id 7: B - beta log D
+    parts.columns = {"N", "D"};                               // ids 0, 1
+    parts.parameters = {"E", "A", "B", "alpha", "beta"};      // slots 0 .. 4
+    parts.constants = {-1.0};                                 // slot 5
+    parts.data_operations = {{Opcode::log_, {0}},             // id 2: log N
+                             {Opcode::affine_, {-1, 5, 2}},   // id 3: -log N
+                             {Opcode::log_, {1}},             // id 4: log D
+                             {Opcode::affine_, {-1, 5, 4}}};  // id 5: -log D
+    parts.row_operations = {{Opcode::affine_, {1, 3, 3}},     // id 6: A - alpha log N
+                            {Opcode::affine_, {2, 4, 5}},     // id 7: B - beta log D
                             {Opcode::logsumexp_, {1, -1, 0, -1, 6, -1, 7}}};  // id 8
     parts.output = 8;
     return parts;
@@ -106,6 +106,23 @@ inline Vector chinchilla_start(int dimension) {
     Vector start = Vector::Constant(dimension, NAN);
     start.head(5) << 0.0, 10.0, 5.0, 0.5, 0.2;
     return start;
+}
+
+// Residuals 10 (b - a^2) and 1 - a, as columns that are 10 or 1 in their own row, and a third one that
+// nothing can change.
+inline Objective rosenbrock_objective() {
+    Program::Parts parts;
+    parts.columns = {"first", "second"};
+    parts.parameters = {"a", "b"};                              // slots 0, 1
+    parts.constants = {-1.0, 1.0};                              // slots 2, 3
+    parts.uniform_operations = {{Opcode::mul_, {0, 0}},         // slot 4: a^2
+                                {Opcode::affine_, {-1, 2, 4}},  // slot 5: -a^2
+                                {Opcode::affine_, {3, 2, 0}}};  // slot 6: 1 - a
+    parts.row_operations = {{Opcode::affine_, {-1, 1, 0, 5, 0, 6, 1}}};
+    parts.output = 2;
+    const std::vector<double> first = {10.0, 0.0, 0.0}, second = {0.0, 1.0, 0.0};
+    return objective_of(Program(parts), {first.data(), second.data()}, {0.0, 0.0, 0.5}, {},
+                        no_bounds(2));
 }
 
 }  // namespace problems

@@ -1,4 +1,5 @@
 // The parallel loop, and that results are the same bits however the work is divided.
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
@@ -49,6 +50,18 @@ void exceptions() {
         CHECK(monitor.stopped());
         CHECK(monitor.done() < 1000000);
     }
+    // Several at once: one of them arrives.
+    Monitor monitor;
+    bool caught = false;
+    try {
+        parallel_for(100, 8, monitor, [](long, int) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            throw std::runtime_error("each");
+        });
+    } catch (const std::runtime_error&) {
+        caught = true;
+    }
+    CHECK(caught);
 }
 
 void stopping() {
@@ -60,9 +73,8 @@ void stopping() {
             elsewhere = elsewhere || std::this_thread::get_id() != here;
             return ++polls < 2;
         });
-        parallel_for(100000, threads, monitor, [](long, int) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        });
+        parallel_for(100000, threads, monitor,
+                     [](long, int) { std::this_thread::sleep_for(std::chrono::milliseconds(2)); });
         CHECK(monitor.stopped());
         CHECK(polls == 2);
         CHECK(!elsewhere);
@@ -103,7 +115,8 @@ std::vector<double> many_starts(int count) {
     Philox random(5, 0);
     for (int i = 0; i < count; ++i) {
         const double ranges[][2] = {{-1, 1.5}, {0, 20}, {0, 20}, {0, 1.5}, {0, 1.5}};
-        for (const auto& [low, high] : ranges) starts.push_back(low + (high - low) * uniform(random));
+        for (const auto& [low, high] : ranges)
+            starts.push_back(low + (high - low) * uniform(random));
     }
     starts.back() = NAN;
     return starts;
@@ -114,14 +127,18 @@ void searches() {
     const Objective objective = chinchilla_objective(table, huber(1e-3));
     const int count = 40, draws = 12;
     const std::vector<double> starts = many_starts(count);
-    const auto search = [&](int threads) {
+    const auto search = [&](int threads, int limit = 5000) {
+        SolverOptions options;
+        options.max_evaluations = limit;
         Monitor monitor;
-        return multistart(objective, starts.data(), count, {}, threads, monitor);
+        return multistart(objective, starts.data(), count, options, threads, monitor);
     };
     const MultistartResult one = search(1);
     CHECK(same(one, search(2)));
     CHECK(same(one, search(8)));
     CHECK(same(one, search(1)));
+    // Solves that end half-way leave nothing behind for their worker's next start.
+    CHECK(same(search(1, 20), search(8, 20)));
     CHECK(one.status.back() == static_cast<int>(Status::bad_start));
     int good = 0;
     for (const int s : one.status) good += succeeded(static_cast<Status>(s));
@@ -138,7 +155,8 @@ void searches() {
     refits.insert(refits.end(), starts.begin(), starts.begin() + 5);
     const auto bootstrap = [&](long first, long number, int threads) {
         Monitor monitor;
-        return bootstrap_cases(objective, refits.data(), 2, first, number, 77, {}, threads, monitor);
+        return bootstrap_cases(objective, refits.data(), 2, first, number, 77, {}, threads,
+                               monitor);
     };
     const BootstrapResult whole = bootstrap(0, draws, 1);
     CHECK(same(whole, bootstrap(0, draws, 2)));
@@ -164,7 +182,8 @@ void interrupted_search() {
     monitor.stop();
     const MultistartResult r = multistart(objective, starts.data(), count, {}, 2, monitor);
     CHECK(r.interrupted);
-    CHECK(r.status == std::vector<int>(static_cast<std::size_t>(count), static_cast<int>(Status::not_run)));
+    CHECK(r.status ==
+          std::vector<int>(static_cast<std::size_t>(count), static_cast<int>(Status::not_run)));
     CHECK(std::isnan(r.x[0]) && std::isnan(r.objective[0]));
 }
 

@@ -38,17 +38,22 @@ void validation() {
     CHECK(contains(refusal([](Parts& p) { p.row_operations[2].operands[4] = -2; }), "operand -2"));
     CHECK(contains(refusal([](Parts& p) { p.row_operations[1].operands[1] = 6; }),
                    "row operation 1 (affine): uniform slot 6 does not exist"));
-    CHECK(contains(refusal([](Parts& p) {
-                       p.uniform_operations = {{Opcode::exp_, {6}}};
-                   }),
+    CHECK(contains(refusal([](Parts& p) { p.uniform_operations = {{Opcode::exp_, {6}}}; }),
                    "uniform operation 0 (exp)"));
 
     const std::string count = "wrong number of operands";
     const std::vector<Operation> wrong = {
-        {Opcode::exp_, {}},           {Opcode::exp_, {0, 1}},        {Opcode::mul_, {0}},
-        {Opcode::pow_, {0, 1, 1}},    {Opcode::where_, {0, 1}},      {Opcode::affine_, {}},
-        {Opcode::affine_, {-1, -1}},  {Opcode::logsumexp_, {}},      {Opcode::logsumexp_, {0}},
-        {Opcode::logsumexp_, {-1, -1, 0}}, {Opcode::logsumexp_, {2, -1, 0}},
+        {Opcode::exp_, {}},
+        {Opcode::exp_, {0, 1}},
+        {Opcode::mul_, {0}},
+        {Opcode::pow_, {0, 1, 1}},
+        {Opcode::where_, {0, 1}},
+        {Opcode::affine_, {}},
+        {Opcode::affine_, {-1, -1}},
+        {Opcode::logsumexp_, {}},
+        {Opcode::logsumexp_, {0}},
+        {Opcode::logsumexp_, {-1, -1, 0}},
+        {Opcode::logsumexp_, {2, -1, 0}},
         {Opcode::count_, {0}},
     };
     for (const Operation& operation : wrong)
@@ -144,7 +149,8 @@ void chinchilla() {
     double worst = 0.0;
     for (int b = 0; b < 2; ++b) {
         const double* z = evaluator.forward(b);
-        for (int i = b * Evaluator::block_rows; i < std::min(rows, (b + 1) * Evaluator::block_rows); ++i)
+        for (int i = b * Evaluator::block_rows; i < std::min(rows, (b + 1) * Evaluator::block_rows);
+             ++i)
             worst = std::max(worst, std::fabs(z[i - b * Evaluator::block_rows] -
                                               table.target[static_cast<std::size_t>(i)]));
     }
@@ -159,19 +165,22 @@ void every_operation() {
     const auto program_with = [](const Operation& on_rows, const Operation& on_slots) {
         Program::Parts parts;
         parts.columns = {"x"};
-        parts.parameters = {"a", "b", "c"};                    // slots 0 .. 2
-        parts.uniform_operations = {on_slots};                 // slot 3
-        parts.row_operations = {{Opcode::affine_, {0, 1, 0}},  // id 1: a + b x
-                                {Opcode::affine_, {2, 0, 0}},  // id 2: c + a x
-                                on_rows,                       // id 3
-                                {Opcode::affine_, {3, 2, 3, 3, 0}}};  // id 4: slot 3 + c id 3 + slot 3 x
+        parts.parameters = {"a", "b", "c"};     // slots 0 .. 2
+        parts.uniform_operations = {on_slots};  // slot 3
+        parts.row_operations = {
+            {Opcode::affine_, {0, 1, 0}},         // id 1: a + b x
+            {Opcode::affine_, {2, 0, 0}},         // id 2: c + a x
+            on_rows,                              // id 3
+            {Opcode::affine_, {3, 2, 3, 3, 0}}};  // id 4: slot 3 + c id 3 + slot 3 x
         parts.output = 4;
         return parts;
     };
     const std::vector<double> at = {0.2, 0.5, 0.7};
-    const auto check = [&](Opcode code, std::vector<int> row_operands, std::vector<int> slot_operands) {
-        check_gradient(program_with({code, std::move(row_operands)}, {code, std::move(slot_operands)}),
-                       {x.data()}, rows, at);
+    const auto check = [&](Opcode code, std::vector<int> row_operands,
+                           std::vector<int> slot_operands) {
+        check_gradient(
+            program_with({code, std::move(row_operands)}, {code, std::move(slot_operands)}),
+            {x.data()}, rows, at);
     };
     for (int i = 0; i < unary_count; ++i) check(static_cast<Opcode>(i), {1}, {0});
     for (int i = unary_count; i < unary_count + binary_count; ++i) {

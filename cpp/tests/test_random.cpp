@@ -37,7 +37,8 @@ Counter four_of(Philox& random) {
 
 void published_vectors() {
     const std::uint32_t ones = 0xffffffff;
-    CHECK((philox({0, 0, 0, 0}, {0, 0}) == Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+    CHECK(
+        (philox({0, 0, 0, 0}, {0, 0}) == Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
     CHECK((philox({ones, ones, ones, ones}, {ones, ones}) ==
            Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
     CHECK((philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
@@ -53,12 +54,14 @@ void layout() {
     for (const std::uint64_t seed : seeds)
         for (const std::uint64_t task : tasks) {
             Philox random(seed, task);
-            const Key key = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+            const Key key = {static_cast<std::uint32_t>(seed),
+                             static_cast<std::uint32_t>(seed >> 32)};
             bool same = true;
             for (std::uint32_t block = 0; block < 100; ++block)
-                same = same && four_of(random) == philox({block, 0, static_cast<std::uint32_t>(task),
-                                                          static_cast<std::uint32_t>(task >> 32)},
-                                                         key);
+                same =
+                    same && four_of(random) == philox({block, 0, static_cast<std::uint32_t>(task),
+                                                       static_cast<std::uint32_t>(task >> 32)},
+                                                      key);
             CHECK(same);
         }
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os as _os
 
-from . import _core, datasets
+from . import _core as _core
+from . import datasets
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from . import __version__, _core, datasets
+from . import _core, datasets
 from .errors import FitError, InputError, Interrupted
 from .fitting import fit as fit_law
 from .laws import law, laws
@@ -21,8 +22,11 @@ from .uncertainty.bootstrap import Bootstrap
 
 __all__ = ["app", "run"]
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, message="lawfit %(version)s")
+@click.version_option(_core.info()["version"], message="lawfit %(version)s")
 def app() -> None:
     """Fit scaling laws to the optimum, with honest uncertainty."""
 
@@ -45,7 +49,7 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except (KeyboardInterrupt, click.exceptions.Abort) as error:
-        return _fail(str(error) or "interrupted", 130)
+        return _fail(str(error.__cause__ or error) or "interrupted", 130)  # Abort hides the cause
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -108,11 +112,11 @@ def _bounds(given: Sequence[str]) -> dict[str, tuple[float, float]]:
     return bounds
 
 
-def _many(*names: str, metavar: str, help: str) -> Any:
+def _many(*names: str, metavar: str, help: str) -> Callable[[Command], Command]:
     return click.option(*names, multiple=True, metavar=metavar, help=help)
 
 
-def _table_options(command: Any) -> Any:
+def _table_options(command: Command) -> Command:
     """Add what every command that reads a table of runs takes."""
     for option in (
         _many("--where", metavar="CONDITION", help='Keep rows: --where "outlier == 0".'),
@@ -175,8 +179,9 @@ def list_laws(as_json: bool) -> None:
         return
     width = max(len(e.name) for e in entries)
     for entry in entries:
+        source = entry.source
         print(f"{entry.name:<{width}}  {entry.formula}")
-        print(f"{'':<{width}}  {entry.source.title} (arXiv {entry.source.arxiv}, {entry.source.equation})")
+        print(f"{'':<{width}}  {source.title} (arXiv {source.arxiv}, {source.equation})")
 
 
 def _law_entry(entry: Any) -> dict[str, Any]:
@@ -206,7 +211,9 @@ def _law_entry(entry: Any) -> dict[str, Any]:
 @app.command("fit", no_args_is_help=True)
 @_table_options
 @click.option("--law", "law_text", required=True, help="Name in the catalogue, or a formula.")
-@click.option("--loss", help="huber:1e-3, squared, absolute, quantile:0.9, ... [default: huber:1e-3]")
+@click.option(
+    "--loss", help="huber:1e-3, squared, absolute, quantile:0.9, ... [default: huber:1e-3]"
+)
 @click.option("--residual", help="log, linear or logit. [default: log]")
 @click.option("--scale", help="fixed or fitted. [default: fixed]")
 @click.option("--protocol", help="A published recipe, e.g. hoffmann2022.")
@@ -252,7 +259,7 @@ def fit_command(
     Examples:
       lawfit fit runs.csv --law chinchilla --bootstrap 4000
       lawfit fit runs.csv --law "E + A / N**alpha" --column N="Model Size" --target val_loss
-    """
+    """  # noqa: D301
     table = read(
         runs,
         columns=_pairs(column, "--column", 'N="Model Size"'),
@@ -273,11 +280,11 @@ def fit_command(
                 loss=loss,
                 scale=scale,  # type: ignore[arg-type]
                 fixed=fixed,
-                tied=[tuple(t.split(",")) for t in tie],
+                tied=[tuple(name.strip() for name in t.split(",")) for t in tie],
                 bounds=_bounds(bound),
                 weights=weights,
                 sigma=sigma,
-                starts=int(starts) if starts.lstrip("-").isdigit() else starts,
+                starts=int(starts) if re.fullmatch(r"[+-]?[0-9]+", starts) else starts,
                 protocol=protocol,
                 missing=missing,
                 threads=threads,
@@ -295,10 +302,10 @@ def fit_command(
             draws = stop.result
         if result is None:
             raise
-    if json_out is not None:
-        write_json(json_out, _fit_json(result, draws, interrupted))
     if not quiet:
         _print_fit(result, draws)
+    if json_out is not None:
+        write_json(json_out, _fit_json(result, draws, interrupted))
     if interrupted is not None:
         return _fail(f"{interrupted}; what was finished is above", 130)
     if not result.success:
@@ -306,7 +313,9 @@ def fit_command(
     return 0
 
 
-def _fit_json(result: Fit, draws: Bootstrap | None, interrupted: Interrupted | None) -> dict[str, Any]:
+def _fit_json(
+    result: Fit, draws: Bootstrap | None, interrupted: Interrupted | None
+) -> dict[str, Any]:
     data = result.to_dict()
     if draws is not None:
         data["intervals"] = {k: list(v) for k, v in draws.intervals().items()}
@@ -333,8 +342,8 @@ def _print_fit(result: Fit, draws: Bootstrap | None) -> None:
         print(f"  {name:<{width}}  {low:.5g} to {high:.5g}")
     if draws.converged < 1 or draws.disagreement > 0:
         print(
-            f"  {draws.converged:.1%} of the refits converged; in {draws.disagreement:.1%} a spread "
-            "start did better than the warm one"
+            f"  {draws.converged:.1%} of the refits converged; in {draws.disagreement:.1%} a "
+            "spread start did better than the warm one"
         )
 
 
@@ -342,9 +351,10 @@ def _print_fit(result: Fit, draws: Bootstrap | None) -> None:
 def info() -> None:
     """Show version, compiler, instruction set and threads."""
     facts = _core.info()
-    parallel = f"OpenMP, {facts['threads']} threads" if facts["openmp"] else "serial: built without OpenMP"
-    print(f"lawfit {__version__}")
+    runs_here = ", ".join(facts["instruction_sets"])
+    parallel = f"OpenMP, {facts['threads']} threads"
+    print(f"lawfit {facts['version']}")
     print(f"compiler         {facts['compiler']}")
-    print(f"instruction set  {facts['instruction_set']} (this processor runs {', '.join(facts['instruction_sets'])})")
-    print(f"threads          {parallel}")
+    print(f"instruction set  {facts['instruction_set']} (this processor runs {runs_here})")
+    print(f"threads          {parallel if facts['openmp'] else 'serial: built without OpenMP'}")
     print(f"python           {sys.version.split()[0]}")

@@ -241,6 +241,9 @@ class _Compiler:
         assert isinstance(node, Apply), node
         f, args = node.function, node.arguments
         if f == "add":
+            exponent = ex.one_minus_exp(node)
+            if exponent is not None:
+                return self.slot(ex.negate(Apply("expm1", (exponent,))))
             return self.uniform("affine", [-1, *_pairs(self.slot(a) for a in args)])
         if f == "neg":
             return self.uniform("affine", [-1, self.slot(MINUS_ONE), self.slot(args[0])])
@@ -391,6 +394,8 @@ class _Compiler:
         if not ex.uses_variables(factor):
             return form.times(_fold(factor))
         other = self.form(factor)
+        if len(form.terms) * len(other.terms) > _MOST_PRODUCTS:
+            return _single(self.emit("mul", [self.value(form), self.value(other)]))
         result = _Affine(ex.multiply(form.offset, other.offset))
         for key, c in form.terms.items():
             result = result.plus(_Affine(ZERO, {key: ex.multiply(c, other.offset)}))
@@ -433,6 +438,7 @@ class _Compiler:
 
 
 _CONSTANT_BASE = 1 << 20  # slots of constants until the parameters are counted
+_MOST_PRODUCTS = 16  # that a product of two affine forms is multiplied out into
 
 
 def _single(key: _Id) -> _Affine:
@@ -534,10 +540,7 @@ def _rewrite(node: Apply) -> Node:
     if f == "log10":
         return ex.multiply(Constant(0.4342944819032518), Apply("log", args))
     if f == "and":
-        result = _truth(args[0])
-        for a in args[1:]:
-            result = Apply("mul", (result, _truth(a)))
-        return result
+        return Apply("min", tuple(map(_truth, args)))
     if f == "or":
         return Apply("max", tuple(map(_truth, args)))
     if f == "not":

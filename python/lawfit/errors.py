@@ -28,9 +28,7 @@ class FormulaError(InputError):
         self.reason = reason
         self.text = text
         self.position = position
-        super().__init__(
-            f"{reason} (character {position + 1})\n  {text}\n  {' ' * position}^"
-        )
+        super().__init__(f"{reason} (character {position + 1})\n  {text}\n  {' ' * position}^")
 
 
 class FitError(LawfitError, RuntimeError):

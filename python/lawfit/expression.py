@@ -134,7 +134,7 @@ def add(a: Node, b: Node) -> Node:
         return b
     if kb == 0.0:
         return a
-    return Apply("add", (a, b))
+    return Apply("add", (*addends(a), *addends(b)))
 
 
 def negate(a: Node) -> Node:
@@ -178,10 +178,10 @@ def one_minus_exp(node: Node) -> Node | None:
     if len(terms) != 2:
         return None
     for one, other in (terms, terms[::-1]):
-        if one == Constant(1.0) and isinstance(other, Apply) and other.function == "neg":
-            inner = other.arguments[0]
-            if isinstance(inner, Apply) and inner.function == "exp":
-                return inner.arguments[0]
+        factor, rest = split_constant(other)
+        if one == Constant(1.0) and factor == -1.0 and isinstance(rest, Apply):
+            if rest.function == "exp":
+                return rest.arguments[0]
     return None
 
 

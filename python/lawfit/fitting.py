@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core, protocols
+from . import _core
 from .errors import FitError, InputError, Interrupted
 from .law import Law
 from .laws import as_law
 from .losses import Huber, Loss, parse_loss
 from .problem import Problem, Residual, Scale, Settings, normalise_tied
 from .progress import Progress, reporter
+from .protocols import protocol as find_protocol
 from .result import Fit, Starts
 from .runs import Runs, read
 from .starts import starts_from_points
@@ -67,8 +68,8 @@ def fit(
     loss : Loss or str
         What is summed over residuals. Default ``Huber(1e-3)``.
     scale : {"fixed", "fitted"}
-        "fitted" maximises the likelihood of a density proportional to exp(-loss(r / scale)) over the
-        scale too.
+        "fitted" maximises the likelihood of a density proportional to exp(-loss(r / scale)) over
+        the scale too.
     fixed : mapping of str to float
         Parameters held at a value.
     tied : sequence of sequences of str
@@ -76,15 +77,15 @@ def fit(
     bounds : mapping of str to (float, float)
         In natural units.
     weights, sigma : array of shape (n,) or str, optional
-        Weights multiply the loss of each row; sigma, the standard deviation of the residual, divides
-        the residual before the loss. An array or the name of a column; not both.
+        Weights multiply the loss of each row; sigma, the standard deviation of the residual,
+        divides the residual before the loss. An array or the name of a column; not both.
     starts : "auto", int, array, mapping, Grid, or str
-        "auto": 100 quasi-random starts. An int: that many. An array of shape (k, free parameters), a
-        mapping of arrays, a list of mappings, or a `Grid`: those points, in natural units. The name
-        of a protocol: its starts.
+        "auto": 100 quasi-random starts. An int: that many. An array of shape (k, free parameters),
+        a mapping of arrays, a list of mappings, or a `Grid`: those points, in natural units. The
+        name of a protocol: its starts.
     protocol : str, optional
-        A published recipe (`lawfit.protocols`): sets residual, loss, scale and starts where they are
-        not given.
+        A published recipe (`lawfit.protocols`): sets residual, loss, scale and starts where they
+        are not given.
     columns, derive, where
         Passed to `lawfit.runs.read`: rename, compute and filter before the fit.
     missing : {"raise", "omit"}
@@ -110,9 +111,9 @@ def fit(
     """
     begun = time.perf_counter()
     law = as_law(law)
-    recipe = None if protocol is None else protocols.protocol(protocol)
+    recipe = None if protocol is None else find_protocol(protocol)
     if isinstance(starts, str) and starts != "auto":
-        starts = protocols.protocol(starts).starts
+        starts = find_protocol(starts).starts
     elif isinstance(starts, str) and recipe is not None:
         starts = recipe.starts
     residual = residual or (recipe.residual if recipe else "log")
@@ -129,15 +130,17 @@ def fit(
     table = read(runs, columns=columns, derive=derive, where=where)
     target = target or law.target
     table, row_values = _with_row_values(table, weights=weights, sigma=sigma)
-    used = [*law.variables_in(table), target, *row_values.values()]
-    for name in used:
-        table.numbers(name, needed_by=str(law))
+    used = {name: str(law) for name in law.variables_in(table)}
+    used |= {target: "the target"} | {name: kind for kind, name in row_values.items()}
+    for name, needed_by in used.items():
+        table.numbers(name, needed_by)
     omitted: tuple[str, ...] = ()
     if missing == "omit":
         table, omitted = table.drop_non_finite(used)
     else:
         table.require_finite(used)
     seed = seed_from(rng)
+    workers = workers_from(threads)
     settings = Settings(
         target=target,
         residual=residual,
@@ -149,14 +152,14 @@ def fit(
         **{kind: _row_values(table, kind, name) for kind, name in row_values.items()},
     )
     problem = Problem(law.resolved(table), table, settings)
-    points = _starts(problem, starts, seed, threads or 0)
+    points = _starts(problem, starts, seed, workers)
     objective = problem.objective(points)
     raw = _core.multistart(
         objective,
         points,
         TOLERANCE,
         MAX_EVALUATIONS,
-        threads or 0,
+        workers,
         reporter(progress, len(points), "starts"),
     )
     result = _assemble(problem, raw, points, seed, omitted, time.perf_counter() - begun)
@@ -165,14 +168,14 @@ def fit(
         raise Interrupted(f"interrupted after {done} of {len(points)} starts", result)
     if result is None:
         raise FitError(
-            f"none of the {len(points)} starts has a finite objective: {law} cannot be evaluated on "
-            f"{table.source} there; check the units of the columns or give starts"
+            f"none of the {len(points)} starts has a finite objective: {law} cannot be evaluated "
+            f"on {table.source} there; check the units of the columns or give starts"
         )
     return result
 
 
 _STATUS = [name for name, _, _ in _core.statuses]
-_NOT_RUN, _INTERRUPTED = _STATUS.index("not_run"), _STATUS.index("interrupted")
+_EXACT, _NOT_RUN = _STATUS.index("exact"), _STATUS.index("not_run")
 
 
 def _check_choice(what: str, given: Any, allowed: Sequence[str]) -> None:
@@ -192,6 +195,15 @@ def seed_from(rng: int | np.random.Generator | None) -> int:
     raise InputError(f"rng = {rng!r} must be an integer of 0 or more, a Generator or None")
 
 
+def workers_from(threads: int | None) -> int:
+    """Return the number of threads for the core, 0 for all."""
+    if threads is None:
+        return 0
+    if isinstance(threads, (int, np.integer)) and not isinstance(threads, bool) and threads >= 1:
+        return int(threads)
+    raise InputError(f"threads = {threads!r} must be an integer of 1 or more, or None")
+
+
 def _with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
     """Add weights or sigma given as arrays to the table, so that filters keep them aligned."""
     names: dict[str, str] = {}
@@ -201,7 +213,10 @@ def _with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
         if isinstance(values, str):
             names[kind] = values
             continue
-        array = np.asarray(values, dtype=float)
+        try:
+            array = np.asarray(values, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{kind}: {error}") from None
         if array.shape != (table.n,):
             raise InputError(
                 f"{kind} has shape {array.shape}; the table has {table.n} rows (after `where`)"
@@ -238,9 +253,9 @@ def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
         dropped = set(problem.names) - set(problem.free)
         points = {n: v for n, v in points.items() if n not in dropped}
         columns = starts_from_points(points, problem.free)
-        unique = np.unique(np.column_stack([columns[n] for n in problem.free]), axis=0)
-        if dropped and len(unique) < len(columns[problem.free[0]]):
-            columns = {n: unique[:, k] for k, n in enumerate(problem.free)}
+        if dropped and problem.free:
+            unique = np.unique(np.column_stack([columns[n] for n in problem.free]), axis=0)
+            columns = dict(zip(problem.free, unique.T, strict=True))
     else:
         columns = starts_from_points(starts, problem.free)
     return problem.to_coordinates(columns)
@@ -260,7 +275,10 @@ def _assemble(
         return None
     succeeded = np.array([_core.statuses[s][1] for s in status]) & finite
     reference = float(problem.runs.n) if problem.settings.scale == "fitted" else 0.0
-    report = Starts.from_objectives(objective, succeeded, status != _NOT_RUN, reference)
+    # Fits through every target differ by rounding alone: they are one minimum.
+    exact = status == _EXACT
+    ranked = np.where(exact, np.min(objective[exact], initial=np.inf), objective)
+    report = Starts.from_objectives(ranked, succeeded, status != _NOT_RUN, reference)
     best = int(np.nanargmin(np.where(finite, objective, np.nan)))
     if succeeded.any():
         # A start that ran out of evaluations a hair below a converged one is not preferred to it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import math
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -30,9 +31,9 @@ FUNCTIONS: dict[str, tuple[int, int | None]] = {
 }
 
 MAX_LENGTH = 20_000
-MAX_DEPTH = 100
+MAX_DEPTH = 64
 
-_BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
+_BINARY = {ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 _COMPARE = {
     ast.Lt: "lt",
     ast.LtE: "le",
@@ -95,7 +96,7 @@ def evaluate_columns(text: str, columns: Mapping[str, np.ndarray]) -> np.ndarray
         raise FormulaError(
             f"there is no column {missing[0]!r}; columns: {', '.join(columns) or 'none'}",
             text,
-            max(text.find(missing[0]), 0),
+            _find(rf"\b{re.escape(missing[0])}\b", text),
         )
     arrays = [np.asarray(columns[name], dtype=float) for name in used]
     rows = len(next(iter(columns.values()))) if columns else 1
@@ -157,30 +158,30 @@ class _Parser:
                 depth -= 1
             elif character == "^":
                 raise FormulaError("^ is not a power here; write **", self.text, i)
-            elif character in "\n\r;\\#\0":
+            elif character in "\n\r;\\#\0" or "\ud800" <= character <= "\udfff":
                 raise FormulaError(
                     f"unexpected character {character!r}; a formula is one expression", self.text, i
                 )
 
     def syntax_error(self, error: SyntaxError) -> FormulaError:
         shift = len(self.text) - len(self.text.lstrip(" \t"))
-        position = min(max((error.offset or 1) - 1 + shift, 0), max(len(self.text) - 1, 0))
-        for word in self.text.replace("(", " ").replace("*", " ").split():
-            if keyword.iskeyword(word) and word not in ("and", "or", "not"):
-                at = self.text.find(word)
-                reason = f"{word!r} is a reserved word and cannot be a name; write {word}_"
-                return FormulaError(reason, self.text, at)
-        if "=" in self.text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
+        # Python gives no place where something is missing at the end.
+        position = error.offset - 1 + shift if error.offset else len(self.text.rstrip())
+        for word in re.finditer(r"\b[^\W\d]\w*", self.text):
+            if keyword.iskeyword(word[0]) and word[0] not in ("and", "or", "not"):
+                reason = f"{word[0]!r} is a reserved word and cannot be a name; write {word[0]}_"
+                return FormulaError(reason, self.text, word.start())
+        if assignment := re.search("(?<![=<>!])=(?!=)", self.text):
             return FormulaError(
                 "'=' assigns; write the right-hand side only, or == to compare",
                 self.text,
-                self.text.find("="),
+                assignment.start(),
             )
-        return FormulaError(f"syntax error: {error.msg}", self.text, position)
+        return FormulaError(f"syntax error: {error.msg}", self.text, min(position, len(self.text)))
 
     def convert(self, node: ast.expr, depth: int) -> ex.Node:
-        if depth > MAX_DEPTH * 4:
-            raise self.fail("the formula is nested too deeply")
+        if depth > MAX_DEPTH:
+            raise self.fail(f"more than {MAX_DEPTH} levels of nesting", node)
         go = depth + 1
         if isinstance(node, ast.Constant):
             return self.number(node)
@@ -194,12 +195,11 @@ class _Parser:
                 return operand
             if isinstance(node.op, ast.Not):
                 return ex.Apply("not", (operand,))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            return self.sum(node, go)
         if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
             left, right = self.convert(node.left, go), self.convert(node.right, go)
-            function = _BINARY[type(node.op)]
-            if function == "sub":
-                return ex.Apply("add", (left, _neg(right)))
-            return ex.Apply(function, (left, right))
+            return ex.Apply(_BINARY[type(node.op)], (left, right))
         if isinstance(node, ast.BoolOp):
             function = "and" if isinstance(node.op, ast.And) else "or"
             return ex.Apply(function, tuple(self.convert(v, go) for v in node.values))
@@ -208,6 +208,17 @@ class _Parser:
         if isinstance(node, ast.Call):
             return self.call(node, go)
         raise self.fail(f"{_describe(node)} is not part of the formula language", node)
+
+    def sum(self, node: ast.BinOp, depth: int) -> ex.Node:
+        # However many terms a sum has, they are on one level.
+        terms: list[tuple[bool, ast.expr]] = []
+        rest: ast.expr = node
+        while isinstance(rest, ast.BinOp) and isinstance(rest.op, (ast.Add, ast.Sub)):
+            terms.append((isinstance(rest.op, ast.Sub), rest.right))
+            rest = rest.left
+        terms.append((False, rest))
+        converted = [(minus, self.convert(term, depth)) for minus, term in reversed(terms)]
+        return ex.Apply("add", tuple(_neg(term) if minus else term for minus, term in converted))
 
     def number(self, node: ast.Constant) -> ex.Node:
         if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
@@ -245,6 +256,11 @@ class _Parser:
             wanted = str(least) if least == most else f"at least {least}"
             raise self.fail(f"{function} takes {wanted} argument(s), got {got}", node)
         return ex.Apply(function, tuple(self.convert(a, depth) for a in node.args))
+
+
+def _find(pattern: str, text: str) -> int:
+    found = re.search(pattern, text)
+    return found.start() if found else 0
 
 
 def _neg(node: ex.Node) -> ex.Node:

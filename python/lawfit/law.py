@@ -182,7 +182,9 @@ class Law:
                     )
         both = {p.name for p in declared_parameters} & {v.name for v in declared_variables or ()}
         if both:
-            raise InputError(f"declared both as parameter and as variable: {', '.join(sorted(both))}")
+            raise InputError(
+                f"declared both as parameter and as variable: {', '.join(sorted(both))}"
+            )
         for attribute, value in {
             "formula": formula,
             "name": name,
@@ -273,18 +275,18 @@ class Law:
             needed = [v.name for v in self.declared_variables]
         unknown = [n for n in params if n not in self._names]
         if unknown:
-            raise InputError(
-                f"{unknown[0]!r} is not a parameter of {self.name or self.formula!r}"
-            )
+            raise InputError(f"{unknown[0]!r} is not a parameter of {self.name or self.formula!r}")
         columns = [table.numbers(n, needed_by=self.name or "the formula") for n in needed]
         positive = {n for n, c in zip(needed, columns, strict=True) if (c > 0).all()}
         values = {n: float(v) for n, v in params.items() if n not in needed}
-        # A positive value is used through its logarithm, which keeps nested powers from overflowing.
+        # A positive value is used through its logarithm, so that nested powers do not overflow.
         logs = {n for n, v in values.items() if v > 0}
-        tree = resolve(parse(self.formula), variables=needed, log_parameters=logs, positive=positive)
+        tree = resolve(
+            parse(self.formula), variables=needed, log_parameters=logs, positive=positive
+        )
         program = compile_law(tree, variables=needed, parameters=list(values))
         coordinates = [math.log(v) if n in logs else v for n, v in values.items()]
-        return program.values(columns, table.n, np.array(coordinates, dtype=float))
+        return program.values(columns, table.n, coordinates)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` needs to make the same law, as plain JSON types."""
@@ -293,7 +295,12 @@ class Law:
             "formula": self.formula,
             "target": self.target,
             "parameters": [
-                {"name": p.name, "transform": p.transform, "bounds": list(p.bounds)}
+                {
+                    "name": p.name,
+                    "transform": p.transform,
+                    "bounds": [b if math.isfinite(b) else None for b in p.bounds],
+                    "start": None if p.start is None else list(p.start),
+                }
                 for p in self.declared_parameters
             ],
             "variables": None
@@ -304,10 +311,12 @@ class Law:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Law:
         """Make a law from `to_dict`."""
-        parameters = [
-            Parameter(p["name"], p["transform"], (p["bounds"][0], p["bounds"][1]))
-            for p in data.get("parameters", ())
-        ]
+        parameters = []
+        for p in data.get("parameters", ()):
+            low, high = p["bounds"]
+            bounds = (-math.inf if low is None else low, math.inf if high is None else high)
+            start = None if p.get("start") is None else (p["start"][0], p["start"][1])
+            parameters.append(Parameter(p["name"], p["transform"], bounds, start))
         return cls(
             data["formula"],
             parameters,

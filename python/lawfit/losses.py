@@ -1,12 +1,12 @@
-"""The losses rho(r) whose weighted sum a fit minimises, r being prediction minus target.
+r"""The losses rho(r) whose weighted sum a fit minimises, r being prediction minus target.
 
 ========================  ======================================================================
 `Squared`                 r^2 / 2
-`Huber`                   r^2 / 2 for \\|r\\| <= delta, delta (\\|r\\| - delta / 2) beyond
-`Absolute`                \\|r\\|
+`Huber`                   r^2 / 2 for \|r\| <= delta, delta (\|r\| - delta / 2) beyond
+`Absolute`                \|r\|
 `Cauchy`                  s^2 / 2 log(1 + (r / s)^2)
 `LogCosh`                 s^2 log cosh(r / s)
-`Quantile`                (1 - q) r for r > 0, q \\|r\\| for r < 0
+`Quantile`                (1 - q) r for r > 0, q \|r\| for r < 0
 ========================  ======================================================================
 """
 
@@ -33,7 +33,7 @@ class Loss:
         raise NotImplementedError
 
     def log_normaliser(self) -> float:
-        """Return log of the integral of exp(-rho(r)) over all r, for the likelihood with a scale."""
+        """Return log of the integral of exp(-rho(r)) over r, for the likelihood with a scale."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One fitting problem: law, table and settings turned into the core's objective, and back to names."""
+"""One fitting problem: law, table and settings turned into the core's objective, and back."""
 
 from __future__ import annotations
 
@@ -121,25 +121,36 @@ class Problem:
                 f"{', '.join(self.runs)}"
             )
         if s.target in self.variables:
-            raise InputError(f"the target {s.target!r} also occurs in the formula {self.law.formula!r}")
+            raise InputError(
+                f"the target {s.target!r} also occurs in the formula {self.law.formula!r}"
+            )
 
     def _bounded(self, parameter: Parameter) -> Parameter:
         group = next((g for g in self.settings.tied if parameter.name in g), (parameter.name,))
-        low, high = parameter.bounds
-        for name in group:
-            if name in self.settings.bounds:
-                l, h = check_bounds(name, self.settings.bounds[name])
-                low, high = max(low, l), min(high, h)
+        limits = [p.bounds for p in self.parameters if p.name in group]
+        limits += [check_bounds(n, b) for n, b in self.settings.bounds.items() if n in group]
+        low, high = max(low for low, _ in limits), min(high for _, high in limits)
         if low > high:
-            raise InputError(f"parameter {parameter.name}: bounds leave no value: {low:g} > {high:g}")
+            raise InputError(
+                f"parameter {parameter.name}: bounds leave no value: {low:g} > {high:g}"
+            )
         if parameter.transform == "log" and high <= 0:
             raise InputError(
-                f"parameter {parameter.name} is a positive scale factor; upper bound {high:g} is not"
+                f"parameter {parameter.name} is a positive scale factor; its upper bound {high:g} "
+                "is not above 0"
             )
         if parameter.name in self.settings.fixed:
-            value = float(self.settings.fixed[parameter.name])
-            if not math.isfinite(value) or (parameter.transform == "log" and value < 0):
-                raise InputError(f"fixed: {parameter.name} = {value} cannot be")
+            given = self.settings.fixed[parameter.name]
+            least = max(low, 0.0) if parameter.transform == "log" else low
+            try:
+                usable = math.isfinite(given) and least <= given <= high
+            except TypeError:
+                raise InputError(f"fixed: {parameter.name} = {given!r} is not a number") from None
+            if not usable:
+                raise InputError(
+                    f"fixed: {parameter.name} = {given:g} is outside its bounds "
+                    f"({least:g}, {high:g})"
+                )
         return Parameter(parameter.name, parameter.transform, (low, high), parameter.start)
 
     def _check_rows(self) -> None:
@@ -266,7 +277,7 @@ class Problem:
         chosen = points.reshape(count, tournament, -1)[np.arange(count), values.argmin(axis=1)]
         if self.settings.scale == "fitted":
             chosen[:, -1] = np.nan  # set from the residuals at the start
-        return chosen
+        return np.asarray(chosen)
 
     def coordinate_bounds(self, name: str) -> tuple[float, float]:
         """Return the bounds of a free parameter in coordinates."""

@@ -1,4 +1,4 @@
-"""Published fitting recipes by name: residual, loss, scale and starts as their authors used them."""
+"""Published fitting recipes by name: residual, loss, scale and starts as the authors used them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def protocol(name: str) -> Protocol:
         If there is none of that name.
     """
     if name not in _PROTOCOLS:
-        close = difflib.get_close_matches(name, _PROTOCOLS, n=1)
+        close = difflib.get_close_matches(str(name), _PROTOCOLS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(_PROTOCOLS)}"
         raise InputError(f"there is no protocol {name!r}; {hint}")
     return _PROTOCOLS[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -258,7 +259,7 @@ class Fit:
             s = data["starts"]
             return cls(
                 law=Law.from_dict(data["definition"]),
-                params={str(k): float(v) for k, v in data["params"].items()},
+                params={k: math.nan if v is None else float(v) for k, v in data["params"].items()},
                 scale=data["scale"],
                 objective=data["objective"],
                 success=data["success"],
@@ -269,7 +270,11 @@ class Fit:
                 evaluations=data["evaluations"],
                 seconds=data["seconds"],
                 starts=Starts(
-                    s["n"], s["hits"], s["basins"], s["missed"], tuple((v, c) for v, c in s["table"])
+                    s["n"],
+                    s["hits"],
+                    s["basins"],
+                    s["missed"],
+                    tuple((v, c) for v, c in s["table"]),
                 ),
                 seed=data["seed"],
                 target=data["target"],
@@ -281,7 +286,9 @@ class Fit:
                 source=data["source"],
                 data_hash=data["data_sha256"],
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except InputError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"not a saved fit: {error!r}") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -314,13 +321,15 @@ def load(path: str | os.PathLike[str]) -> Fit:
 def write_json(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
     """Write JSON to a new file and put it in the place of the old one in one step.
 
+    Infinities and nan, which JSON does not have, become null.
+
     Raises
     ------
     InputError
         If the folder cannot be written to.
     """
     path = Path(path)
-    text = json.dumps(data, indent=2, allow_nan=True) + "\n"
+    text = json.dumps(_without_non_finite(data), indent=2, allow_nan=False) + "\n"
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
     except OSError as error:
@@ -338,3 +347,11 @@ def write_json(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
         if isinstance(error, OSError):
             raise InputError(f"cannot write {path}: {error.strerror}") from None
         raise
+
+
+def _without_non_finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_non_finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_non_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

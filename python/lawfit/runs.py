@@ -228,7 +228,9 @@ class Runs(Mapping[str, NDArray[Any]]):
 
     def with_column(self, name: str, values: Floats) -> Runs:
         """Return the table with a column of numbers added, shape (n,)."""
-        return self._with({**self._columns, name: _frozen(np.array(values, dtype=float))}, self._labels)
+        return self._with(
+            {**self._columns, name: _frozen(np.array(values, dtype=float))}, self._labels
+        )
 
     def where(self, condition: str) -> Runs:
         """Return the rows where a formula is neither zero nor nan.

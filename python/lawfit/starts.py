@@ -46,7 +46,9 @@ class Grid:
     def points(self) -> dict[str, Floats]:
         """Return the combinations by name, each of shape (len(self),)."""
         if len(self) > MAX_GRID:
-            raise InputError(f"Grid: {len(self):,} starts; at most {MAX_GRID:,} can be held at once")
+            raise InputError(
+                f"Grid: {len(self):,} starts; at most {MAX_GRID:,} can be held at once"
+            )
         product = np.array(list(itertools.product(*self.values.values())), dtype=float)
         product = product.reshape(len(self), len(self.values))
         return {name: product[:, k].copy() for k, name in enumerate(self.values)}
@@ -74,13 +76,13 @@ def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:
     if isinstance(given, Grid):
         given = given.points()
     if isinstance(given, Mapping):
-        columns = {str(k): np.atleast_1d(np.asarray(v, dtype=float)) for k, v in given.items()}
-    elif len(given) and all(isinstance(point, Mapping) for point in given):
+        columns = {str(k): np.atleast_1d(_numbers(v, f"starts: {k}")) for k, v in given.items()}
+    elif isinstance(given, Sequence) and given and all(isinstance(p, Mapping) for p in given):
         for i, point in enumerate(given):
             _check_names(point, names, f"start {i + 1}")
-        columns = {n: np.array([float(point[n]) for point in given]) for n in names}
+        columns = {n: _numbers([point[n] for point in given], f"starts: {n}") for n in names}
     else:
-        array = np.atleast_2d(np.asarray(given, dtype=float))
+        array = np.atleast_2d(_numbers(given, "starts"))
         if array.ndim != 2 or array.shape[1] != len(names):
             raise InputError(
                 f"starts of shape {array.shape} do not fit {len(names)} free parameters "
@@ -88,7 +90,9 @@ def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:
             )
         columns = {n: array[:, k].copy() for k, n in enumerate(names)}
     _check_names(columns, names, "starts")
-    count = max(len(c) for c in columns.values())
+    count = max((len(c) for c in columns.values()), default=1)
+    if not count:
+        raise InputError("starts: at least one start is needed")
     for name, column in columns.items():
         if column.ndim != 1 or len(column) not in (1, count):
             raise InputError(f"starts: {name} has {column.shape} values, others have {count}")
@@ -96,6 +100,13 @@ def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:
         if bad.size:
             raise InputError(f"start {bad[0] + 1}: {name} = {column[bad[0]]} is not finite")
     return {n: np.broadcast_to(columns[n], (count,)).astype(float) for n in names}
+
+
+def _numbers(values: Any, what: str) -> Floats:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 def _check_names(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:

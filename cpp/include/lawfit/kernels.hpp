@@ -46,6 +46,19 @@ struct KernelTable {
     BinaryForward binary_forward[binary_count];
     BinaryReverse binary_reverse[binary_count];
 
+    // Second-order parts of the adjoints' tangents, added: with t_a, t_b the tangents of a and b and
+    // d_out the adjoint of out,
+    //   unary   t_d_a += f''(a) t_a d_out
+    //   binary  t_d_a += (f_aa t_a + f_ab t_b) d_out,  t_d_b += (f_ab t_a + f_bb t_b) d_out
+    // A null tangent is zero; a null result is not wanted.
+    using UnarySecond = void (*)(int n, const double* a, const double* out, const double* t_a,
+                                 const double* d_out, double* t_d_a);
+    using BinarySecond = void (*)(int n, const double* a, const double* b, const double* out,
+                                  const double* t_a, const double* t_b, const double* d_out,
+                                  double* t_d_a, double* t_d_b);
+    UnarySecond unary_second[unary_count];
+    BinarySecond binary_second[binary_count];
+
     void (*where_forward)(int n, const double* condition, const double* a, const double* b,
                           double* out);
     void (*where_reverse)(int n, const double* condition, const double* d_out, double* d_a,
@@ -66,8 +79,10 @@ struct KernelTable {
     void (*scale)(int n, double c, const double* a, double* y, bool add);
     void (*multiply)(int n, double c, const double* a, const double* b, double* y, bool add);
 
-    // The same, but 0 where a is 0 even if b is not finite there: for adjoints behind a `where`.
-    void (*multiply_guarded)(int n, double c, const double* a, const double* b, double* y, bool add);
+    // The same, but 0 where a is 0 even if c or b is not finite: for adjoints behind a `where`.
+    void (*scale_guarded)(int n, double c, const double* a, double* y, bool add);
+    void (*multiply_guarded)(int n, double c, const double* a, const double* b, double* y,
+                             bool add);
 
     // u = (value - target) * factor [* row_factor]; row_factor may be null.
     void (*residual)(int n, const double* value, const double* target, double factor,
@@ -77,9 +92,10 @@ struct KernelTable {
     double (*loss_value)(int n, const LossSpec* loss, const double* u, const double* w);
     // slope = w rho'(u); bend = w rho'(u)^2 / (2 rho(u)), the Gauss-Newton weight of the
     // signed-root-loss residual; curvature = w rho''(u). Any output may be null.
-    void (*loss_slopes)(int n, const LossSpec* loss, const double* u, const double* w, double* slope,
-                        double* bend, double* curvature);
+    void (*loss_slopes)(int n, const LossSpec* loss, const double* u, const double* w,
+                        double* slope, double* bend, double* curvature);
 
+    double (*sum)(int n, const double* a);
     double (*dot)(int n, const double* a, const double* b);
     // gram[i (i + 1) / 2 + j] += sum_row weight * jacobian[i] * jacobian[j], j <= i.
     // scratch holds n doubles.

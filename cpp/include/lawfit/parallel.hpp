@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <thread>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -57,21 +58,32 @@ private:
 template <class Body>
 void parallel_for(long tasks, int threads, Monitor& monitor, Body body) {
     std::atomic<long> next{0};
+    std::atomic<long> running{0};
     std::exception_ptr error;
     std::mutex error_mutex;
     const auto work = [&](int worker) {
         try {
             for (;;) {
                 if (monitor.stopped()) return;
+                running.fetch_add(1);
                 const long task = next.fetch_add(1, std::memory_order_relaxed);
-                if (task >= tasks) return;
-                body(task, worker);
+                if (task < tasks) body(task, worker);
+                running.fetch_sub(1);
+                if (task >= tasks) break;
                 monitor.finished_one();
                 if (worker == 0) monitor.check();
+            }
+            // Out of tasks: the starting thread still listens while others finish theirs.
+            auto pause = std::chrono::microseconds(20);
+            while (worker == 0 && running.load() > 0 && !monitor.stopped()) {
+                std::this_thread::sleep_for(pause);
+                if (pause < std::chrono::milliseconds(5)) pause *= 2;
+                monitor.check();
             }
         } catch (...) {
             const std::lock_guard<std::mutex> lock(error_mutex);
             if (!error) error = std::current_exception();
+            running.fetch_sub(1);
             monitor.stop();
         }
     };

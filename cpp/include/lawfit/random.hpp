@@ -13,7 +13,8 @@ class Philox {
 public:
     Philox(std::uint64_t seed, std::uint64_t task)
         : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
-          counter_{0, 0, static_cast<std::uint32_t>(task), static_cast<std::uint32_t>(task >> 32)} {}
+          counter_{0, 0, static_cast<std::uint32_t>(task), static_cast<std::uint32_t>(task >> 32)} {
+    }
 
     std::uint32_t next() {
         if (used_ == 4) {

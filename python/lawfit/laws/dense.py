@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ..law import Law, Parameter, Published, Source, Variable
 
-_N = Variable("N", "parameters", "model parameters, embeddings included unless a set says otherwise")
+_N = Variable(
+    "N", "parameters", "model parameters, embeddings included unless a set says otherwise"
+)
 _D = Variable("D", "tokens", "training tokens")
 
 CHINCHILLA = Law(
@@ -48,10 +50,11 @@ CHINCHILLA = Law(
         Published(
             "besiroglu2024",
             {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
-            "Besiroglu et al., Chinchilla Scaling: A replication attempt (2404.10102), eq. 3, table 1",
+            "Besiroglu et al., Chinchilla Scaling: A replication attempt (2404.10102), eq. 3, "
+            "table 1",
             "as hoffmann2022, on 240 points read off a figure",
-            "the maximum of a Huber likelihood with a fitted scale, except E, which at that maximum "
-            "is 1.8169",
+            "the maximum of a Huber likelihood with a fitted scale, except E, which at that "
+            "maximum is 1.8169",
         ),
     ],
 )
@@ -61,7 +64,9 @@ KAPLAN = Law(
     [
         Parameter("N_c", "log", start=(1e10, 1e17), description="parameters, non-embedding"),
         Parameter("alpha_N", start=(0.02, 0.5), description="exponent in parameters"),
-        Parameter("alpha_D", bounds=(1e-6, 10.0), start=(0.02, 0.5), description="exponent in tokens"),
+        Parameter(
+            "alpha_D", bounds=(1e-6, 10.0), start=(0.02, 0.5), description="exponent in tokens"
+        ),
         Parameter("D_c", "log", start=(1e10, 1e17), description="tokens"),
     ],
     [Variable("N", "parameters", "model parameters without embeddings"), _D],
@@ -105,4 +110,4 @@ POWER_LAW = Law(
     "exponent's sign reversed: Hestness et al. (1712.00409).",
 )
 
-LAWS = (CHINCHILLA, KAPLAN, POWER_LAW)
+LAWS: tuple[Law, ...] = (CHINCHILLA, KAPLAN, POWER_LAW)

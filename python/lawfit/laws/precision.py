@@ -10,7 +10,9 @@ _BITS = [
     Variable("P_a", "bits", "bits of the activations in training; 16 for unquantized"),
     Variable("P_kv", "bits", "bits of the key-value cache in training; 16 for unquantized"),
 ]
-_POST = Variable("P_post", "bits", "bits of the weights after post-training quantization; 16 for none")
+_POST = Variable(
+    "P_post", "bits", "bits of the weights after post-training quantization; 16 for none"
+)
 _N = Variable("N", "parameters", "model parameters without embeddings")
 _D = Variable("D", "tokens", "training tokens")
 
@@ -23,18 +25,24 @@ _BASE = [
 ]
 _GAMMAS = [
     Parameter("gamma_w", "log", start=(0.3, 6.0), description="sensitivity to weight bits, bits"),
-    Parameter("gamma_a", "log", start=(0.3, 6.0), description="sensitivity to activation bits, bits"),
+    Parameter(
+        "gamma_a", "log", start=(0.3, 6.0), description="sensitivity to activation bits, bits"
+    ),
     Parameter("gamma_kv", "log", start=(0.3, 6.0), description="sensitivity to cache bits, bits"),
 ]
 _SHIFTS = [
-    Parameter(f"n_{x}", bounds=(-5.0, 5.0), start=(0.0, 1.0), description=f"shift of {x}'s exponent")
+    Parameter(
+        f"n_{x}", bounds=(-5.0, 5.0), start=(0.0, 1.0), description=f"shift of {x}'s exponent"
+    )
     for x in ("w", "a", "kv")
 ]
 _PTQ = [
     Parameter("C_T", "log", start=(1e-4, 10.0), description="scale of the quantization penalty"),
     Parameter("gamma_D", start=(0.1, 1.0), description="exponent of tokens in the penalty"),
     Parameter("gamma_N", start=(0.1, 1.0), description="exponent of parameters in the penalty"),
-    Parameter("gamma_post", "log", start=(0.2, 3.0), description="sensitivity after training, bits"),
+    Parameter(
+        "gamma_post", "log", start=(0.2, 3.0), description="sensitivity after training, bits"
+    ),
 ]
 
 _N_EFF = "N * (1 - exp(-P_w / gamma_w)) * (1 - exp(-P_a / gamma_a)) * (1 - exp(-P_kv / gamma_kv))"
@@ -60,7 +68,8 @@ PRECISION = Law(
     name="precision",
     source=Source(_SOURCE, "2411.04330", "eq. 2, 3 and 4", 2024),
     notes="Training precision and the penalty of post-training quantization in its simple form "
-    "(eq. 2). The unified form (eq. 9) needs constants C_w, C_a, C_kv whose values are not printed.",
+    "(eq. 2). The unified form (eq. 9) needs constants C_w, C_a, C_kv whose values are not "
+    "printed.",
 )
 
 SHIFTED = Law(
@@ -91,16 +100,16 @@ SHIFTED = Law(
             },
             "appendix K, table 2",
             "N without embeddings and D as plain counts, P in bits of an integer type",
-            "alpha = beta is tied. The constant b = 1.1277 of the table is left out: where it stands "
-            "is not said",
+            "alpha = beta is tied. The constant b = 1.1277 of the table is left out: where it "
+            "stands is not said",
         )
     ],
-    notes="Appendix K says that each exponent is fitted with an offset, exp(x / gamma + n), without "
-    "printing its sign. Here 1 - exp(n - P / gamma): with the printed values the optimal precision "
-    "is then 7.0 bits, inside the source's 7-8, and the factors vanish at 3.1 (activations) and 2.3 "
-    "bits (cache), where the source reports divergence; without n it would be 3.5 bits. Only for "
-    "P > n * gamma.",
+    notes="Appendix K says that each exponent is fitted with an offset, exp(x / gamma + n), "
+    "without printing its sign. Here 1 - exp(n - P / gamma): with the printed values the optimal "
+    "precision is then 7.0 bits, inside the source's 7-8, and the factors vanish at 3.1 "
+    "(activations) and 2.3 bits (cache), where the source reports divergence; without n it would "
+    "be 3.5 bits. Only for P > n * gamma.",
     verified=False,
 )
 
-LAWS = (PRECISION, TRAINING, SHIFTED)
+LAWS: tuple[Law, ...] = (PRECISION, TRAINING, SHIFTED)

@@ -82,7 +82,7 @@ def compute_optimal(
     edge = (best <= first + 1e-6) | (best >= last - 1e-6)
     if edge.any():
         raise InputError(
-            f"at C = {c[np.argmax(edge)]:g} the loss has no interior minimum between N = 1 and C / 6"
+            f"at C = {c[np.argmax(edge)]:g} the loss has no minimum inside N = 1 to C / 6"
         )
     n = np.exp(best)
     return Allocation(c, n, c / (6.0 * n), np.min(loss, axis=1))

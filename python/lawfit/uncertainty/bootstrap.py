@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import FitError, InputError, Interrupted
-from ..fitting import MAX_EVALUATIONS, TOLERANCE, seed_from
+from ..fitting import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
 from ..formula import evaluate_columns, names
 from ..progress import Progress, reporter
 from ..result import Fit
@@ -35,8 +35,8 @@ class Bootstrap:
     converged : float
         Share of draws whose refit converged.
     disagreement : float
-        Share of draws in which a spread start ended below the warm start: near zero, the draws do not
-        depend on where they started.
+        Share of draws in which a spread start ended below the warm start: near zero, the draws do
+        not depend on where they started.
     evaluations : int
     """
 
@@ -133,8 +133,8 @@ def bootstrap(
     rng : int, Generator or None
         The same seed gives the same bits, for any number of threads.
     spread : int
-        Starts besides the warm one, spread over those of the fit: each draw is refitted from all and
-        the best counts.
+        Starts besides the warm one, spread over those of the fit: each draw is refitted from all
+        and the best counts.
     threads : int, optional
     progress : bool or callable(done, total)
 
@@ -164,7 +164,7 @@ def bootstrap(
         seed,
         TOLERANCE,
         MAX_EVALUATIONS,
-        threads or 0,
+        workers_from(threads),
         reporter(progress, int(draws), "bootstrap draws"),
     )
     done = np.isfinite(raw["objective"])

@@ -22,6 +22,8 @@ public:
 
     int rows() const { return rows_; }
     int padded() const { return padded_; }
+    // Whether all that row operations read is finite.
+    bool finite() const { return finite_; }
     // Null for ids that no row operation reads.
     const double* column(int varying_id) const {
         const Buffer& b = columns_[static_cast<std::size_t>(varying_id)];
@@ -31,6 +33,7 @@ public:
 private:
     int rows_;
     int padded_;
+    bool finite_ = true;
     std::vector<Buffer> columns_;
 };
 

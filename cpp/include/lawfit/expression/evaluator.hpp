@@ -31,6 +31,10 @@ public:
     // Column k, (block_size,), is the derivative with respect to program.leaves()[k].
     const double* const* reverse(int block, const double* seed);
 
+    // After reverse() of the same block: adds sum_i d2 (seed[i] value[i]) / d leaf_l d leaf_m to
+    // hessian, (leaves, leaves) row-major. By a tangent pass through values and adjoints per leaf.
+    void second_order(int block, double* hessian);
+
     // d leaf / d parameter, (leaves, parameter_count) row-major; valid after set_parameters().
     const double* leaf_jacobian();
     // True when every leaf is a parameter, so that leaf_jacobian() only selects.
@@ -39,23 +43,32 @@ public:
 private:
     const double* operand(int id, int block) const;
     double* adjoint(int id);
+    void find_dependence();
+    void run_tangents(int leaf, int block);
+    void run_adjoint_tangents(int leaf, int block, double* row);
+    // Tangent of a varying id, null where it does not depend on the leaf.
+    const double* tangent(int leaf, int id) const;
     void run_uniform_operations();
 
     const Program& program_;
     const BoundColumns& columns_;
     bool leaves_are_parameters_;
-    bool branches_;  // some rows may take no part in some operations
+    bool guarded_;  // a zero adjoint may meet an infinity or NaN, and must stay zero
 
     std::vector<double> slots_;          // (slot_count,)
     std::vector<double> slot_tangents_;  // (slot_count, parameter_count)
     std::vector<double> leaf_jacobian_;
     bool leaf_jacobian_is_current_ = false;
 
-    Buffer registers_;       // (row operations, block_rows)
-    Buffer adjoints_;        // (row operations, block_rows)
-    Buffer shares_;          // scratch of logsumexp operations, (share columns, block_rows)
-    Buffer leaf_columns_;    // (leaves, block_rows)
-    Buffer work_;            // (block_rows,)
+    Buffer registers_;           // (row operations, block_rows)
+    Buffer adjoints_;            // (row operations, block_rows)
+    Buffer shares_;              // scratch of logsumexp operations, (share columns, block_rows)
+    Buffer leaf_columns_;        // (leaves, block_rows)
+    Buffer tangents_;            // (row operations, block_rows)
+    Buffer adjoint_tangents_;    // (row operations, block_rows)
+    Buffer zeros_, work_;        // (block_rows,)
+    std::vector<char> depends_;  // (leaves, row operations)
+    std::vector<char> adjoint_tangent_written_;
     std::vector<int> share_offset_;  // first share column of each row operation
     std::vector<char> register_written_;
     std::vector<char> leaf_written_;

@@ -55,11 +55,13 @@ public:
     };
 
     // Throws std::invalid_argument when sizes do not agree.
-    Objective(Program program, const Data& data, const Terms& terms, Parameterisation parameterisation,
-              Bounds bounds);
+    Objective(Program program, const Data& data, const Terms& terms,
+              Parameterisation parameterisation, Bounds bounds);
 
     // Free parameters, and the logarithm of the scale when it is fitted.
-    int dimension() const { return parameterisation_.free_count + (terms_.scale_is_fitted ? 1 : 0); }
+    int dimension() const {
+        return parameterisation_.free_count + (terms_.scale_is_fitted ? 1 : 0);
+    }
     const Program& program() const { return program_; }
     const BoundColumns& columns() const { return columns_; }
     const Terms& terms() const { return terms_; }
@@ -105,10 +107,9 @@ public:
     // Any matrix may be null.
     void derivatives(Vector& gradient, Matrix* bend, Matrix* curvature);
 
-    // d/dx of sum_i a_i u_i(x) with a_i = w_i rho'(u_i) held at their values of the last
-    // derivatives(). Its own derivative is the second-order part of the Hessian. Moves the point of
-    // the last value() to x.
-    void frozen_gradient(const Vector& x, Vector& gradient);
+    // After derivatives() at the same x: the second-order part of the Hessian, sum w rho' d2u.
+    // Together with `curvature` it is the exact Hessian.
+    void second_order(Matrix& second);
 
     // Residuals u at the x of the last value(), (padded rows,).
     const Buffer& residuals() const { return u_; }
@@ -118,8 +119,11 @@ public:
     long evaluations() const { return evaluations_; }
 
 private:
+    void set_parameters(const Vector& x);
     void set_point(const Vector& x);
-    bool forward_all(const Vector& x, bool keep_residuals);
+    void congruence(Matrix& matrix);
+    void find_chain(Matrix& chain);
+    void add_chain_curvature(Matrix& second);
     void to_free(const double* leaf_gradient, Vector& gradient);
     void matrix_to_free(const double* gram, Matrix& matrix);
 
@@ -128,16 +132,21 @@ private:
     const double* weight_;
     double total_weight_ = 0.0;
     Evaluator evaluator_;
-    int columns_;      // leaves, and one for the scale
+    int columns_;  // leaves, and one for the scale
     double log_scale_ = 0.0;
     double factor_ = 1.0;  // exp(-log_scale_)
-    Vector parameters_;
-    Matrix chain_;         // (columns_, dimension): d leaf / d x
+    Vector point_, parameters_;
+    Matrix chain_;                // (columns_, dimension): d leaf / d x
+    bool chain_selects_ = false;  // every leaf is one parameter
+    bool chain_is_constant_ = false;
+    std::vector<int> selected_;  // then: the index in x of each column, -1 if fixed
     Buffer u_, slope_, bend_, curvature_;
     Buffer seed_, scale_column_, scratch_;
     std::vector<double> gradient_, bend_gram_, curvature_gram_;
     std::vector<const double*> jacobian_;
-    Matrix full_, product_;
+    std::vector<double> second_gram_;  // (leaves, leaves)
+    Matrix full_, product_, chain_moved_;
+    Vector moved_;
     bool registers_are_current_ = false;
     long evaluations_ = 0;
 };

@@ -25,7 +25,7 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
                             const SolverOptions& options, int threads, Monitor& monitor);
 
 // F at each of `count` points, (count, dimension) row-major, without minimising.
-std::vector<double> values_at(const Objective& objective, const double* points, long count, int threads,
-                              Monitor& monitor);
+std::vector<double> values_at(const Objective& objective, const double* points, long count,
+                              int threads, Monitor& monitor);
 
 }  // namespace lawfit

@@ -20,7 +20,8 @@ public:
 
     // False when B is not positive definite on the free coordinates. B, g, lower, upper, d:
     // (dimension, dimension) and (dimension,).
-    bool solve(const Matrix& B, const Vector& g, const Vector& lower, const Vector& upper, Vector& d);
+    bool solve(const Matrix& B, const Vector& g, const Vector& lower, const Vector& upper,
+               Vector& d);
 
     // After solve(): v.B^-1.v over the free coordinates, for the derivative of |d| in the damping.
     double inverse_form(const Vector& v);

@@ -5,8 +5,7 @@
 // of sums of powers where column scaling does not, chosen so that the step has the length of a trust
 // region: a term that the start has made negligible has next to no curvature, and only a step bounded
 // by length, not by curvature, brings it back. Near it that model converges only linearly under a
-// robust loss; the exact Hessian, sum w rho'' J J^T + sum w rho' d2u, takes over, its second part from
-// differences of the frozen gradient. Bounds: each step minimises its model over the box (BoxStep).
+// robust loss; the exact Hessian, sum w rho'' J J^T + sum w rho' d2u, takes over. Bounds: each step minimises its model over the box (BoxStep).
 // Losses with a kink that is sharp against the residuals (absolute, quantile, Huber under a fitted
 // scale) are reached through a sequence of smoother ones.
 #pragma once
@@ -21,7 +20,7 @@ struct SolverOptions {
     // Converged when a full Newton step promises less than tolerance * F (* total weight when the
     // scale is fitted). The default is some 1e-10 standard errors.
     double tolerance = 1e-20;
-    // Evaluations of the objective for one start.
+    // Evaluations of the objective for one start; looked at once per step, so that a few more are possible.
     int max_evaluations = 5000;
     // Length of the first step at most, in units of `typical`.
     double initial_radius = 1.0;
@@ -59,12 +58,12 @@ public:
 private:
     // Minimises the evaluator's present loss from x_, f_.
     Status minimise(double tolerance, Interrupt* interrupt);
-    // At the x_ of the last value(): gradient_ and model_, the Gauss-Newton matrix or the Hessian.
+    void evaluate_here();
+    // gradient_ and model_ at x_, the Gauss-Newton matrix or the Hessian.
     void build_model(bool newton);
     // Minimiser of the model over the box and |step| <= about radius, into step_. damping_ is 0 when
     // the region does not bind. False if no damping makes the model positive definite.
     bool trust_step(double radius);
-    void second_order_part();
     void set_initial_scale();
     double reference() const;
     double mean_residual() const;
@@ -72,13 +71,13 @@ private:
     ObjectiveEvaluator& evaluator_;
     SolverOptions options_;
     BoxStep box_;
-    Vector x_, trial_, step_, gradient_, frozen_, shifted_, lower_, upper_, metric_;
-    Matrix first_order_, second_order_, model_, damped_;
+    Vector x_, trial_, step_, gradient_, shifted_, lower_, upper_, metric_;
+    Matrix second_order_, model_, damped_;
     double f_ = 0.0;
     double decrement_ = 0.0;
     double floor_ = 0.0;
     double damping_ = 0.0;
-    bool second_order_is_known_ = false;
+    bool evaluator_is_at_x_ = false;
     long first_evaluation_ = 0;
 };
 

@@ -1,0 +1,119 @@
+"""Types of the compiled core; tests/test_stub.py compares this file with the module."""
+
+from collections.abc import Callable, Sequence
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+Operation = tuple[str, list[int]]
+Reporter = Callable[[int], object]
+
+class MultistartResult(TypedDict):
+    x: Floats  # (starts, dimension)
+    objective: Floats
+    decrement: Floats
+    status: Ints
+    evaluations: Ints
+    interrupted: bool
+
+class BootstrapResult(TypedDict):
+    x: Floats  # (draws, dimension)
+    objective: Floats
+    status: Ints
+    evaluations: Ints
+    warm_start_was_beaten: NDArray[np.bool_]
+    interrupted: bool
+
+class Info(TypedDict):
+    instruction_set: str
+    instruction_sets: list[str]
+    openmp: bool
+    threads: int
+    compiler: str
+    version: str
+
+class Program:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        parameters: Sequence[str],
+        constants: Sequence[float],
+        data_operations: Sequence[tuple[str, Sequence[int]]],
+        uniform_operations: Sequence[tuple[str, Sequence[int]]],
+        row_operations: Sequence[tuple[str, Sequence[int]]],
+        output: int,
+    ) -> None: ...
+    @property
+    def columns(self) -> list[str]: ...
+    @property
+    def parameters(self) -> list[str]: ...
+    @property
+    def constants(self) -> list[float]: ...
+    @property
+    def data_operations(self) -> list[Operation]: ...
+    @property
+    def uniform_operations(self) -> list[Operation]: ...
+    @property
+    def row_operations(self) -> list[Operation]: ...
+    @property
+    def output(self) -> int: ...
+    def disassemble(self) -> str: ...
+    def values(self, columns: Sequence[ArrayLike], rows: int, parameters: ArrayLike) -> Floats: ...
+    def values_and_jacobian(
+        self, columns: Sequence[ArrayLike], rows: int, parameters: ArrayLike
+    ) -> tuple[Floats, Floats]: ...
+
+class Objective:
+    def __init__(
+        self,
+        program: Program,
+        columns: Sequence[ArrayLike],
+        target: ArrayLike,
+        weight: ArrayLike | None,
+        sigma: ArrayLike | None,
+        loss: tuple[str, float, float, float],
+        scale_is_fitted: bool,
+        log_normaliser: float,
+        source: ArrayLike,
+        value: ArrayLike,
+        free_count: int,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        typical: ArrayLike,
+    ) -> None: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    def value(self, x: ArrayLike) -> float: ...
+    def derivatives(self, x: ArrayLike) -> tuple[float, Floats, Floats, Floats]: ...
+    def hessian(self, x: ArrayLike) -> Floats: ...
+    def values_at(self, points: ArrayLike, threads: int = 0) -> Floats: ...
+
+def multistart(
+    objective: Objective,
+    starts: ArrayLike,
+    tolerance: float,
+    max_evaluations: int,
+    threads: int,
+    progress: Reporter | None,
+) -> MultistartResult: ...
+def bootstrap_cases(
+    objective: Objective,
+    starts: ArrayLike,
+    first_draw: int,
+    draws: int,
+    seed: int,
+    tolerance: float,
+    max_evaluations: int,
+    threads: int,
+    progress: Reporter | None,
+) -> BootstrapResult: ...
+def info() -> Info: ...
+def select_instruction_set(name: str) -> bool: ...
+def set_serial_only() -> None: ...
+
+statuses: list[tuple[str, bool, str]]

@@ -1,0 +1,40 @@
+"""What all tests share: the real data, where it is present, and the option --slow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lawfit.runs import Runs, read
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="slow: run with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def chinchilla_csv() -> Path:
+    """The 240 runs that Besiroglu et al. read off a figure of Hoffmann et al."""
+    folder = Path(os.environ.get("LAWFIT_DATA") or ROOT.parent / "shared" / "data")
+    path = folder / "chinchilla_svg_240.csv"
+    if not path.exists():
+        pytest.skip(f"no {path}; set LAWFIT_DATA to the folder with the shared data")
+    return path
+
+
+@pytest.fixture(scope="session")
+def chinchilla_runs(chinchilla_csv: Path) -> Runs:
+    return read(chinchilla_csv)

@@ -1,0 +1,112 @@
+"""The bootstrap: published intervals, bits that depend on the seed alone, derived quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lawfit as lf
+
+
+@pytest.fixture(scope="module")
+def runs() -> lf.Runs:
+    return lf.datasets.load("simulated_chinchilla")
+
+
+@pytest.fixture(scope="module")
+def free_fit(runs: lf.Runs) -> lf.Fit:
+    return lf.fit("chinchilla", runs)
+
+
+@pytest.fixture(scope="module")
+def published_fit(chinchilla_csv: Path) -> lf.Fit:
+    return lf.fit("chinchilla", chinchilla_csv)
+
+
+PUBLISHED_INTERVALS = {"alpha": (0.317, 0.373), "beta": (0.331, 0.415), "E": (1.769, 1.871)}
+
+
+def check_intervals(boot: Any, tolerance: Mapping[str, float]) -> None:
+    intervals = boot.intervals(0.95)
+    for name, expected in PUBLISHED_INTERVALS.items():
+        assert intervals[name] == pytest.approx(expected, abs=tolerance[name])
+    assert boot.converged == 1.0
+    assert boot.disagreement == 0.0
+
+
+def test_bootstrap_intervals(published_fit: lf.Fit) -> None:
+    boot = published_fit.bootstrap(500)
+    check_intervals(boot, {"alpha": 0.008, "beta": 0.012, "E": 0.01})
+
+
+@pytest.mark.slow
+def test_bootstrap_intervals_of_the_published_size(published_fit: lf.Fit) -> None:
+    boot = published_fit.bootstrap(4000)
+    check_intervals(boot, {"alpha": 0.003, "beta": 0.005, "E": 0.004})
+
+
+def test_bootstrap_bits_do_not_depend_on_threads(free_fit: lf.Fit) -> None:
+    one, two = (free_fit.bootstrap(60, rng=5, threads=threads) for threads in (1, 2))
+    for name, draws in one.draws.items():
+        np.testing.assert_array_equal(draws, two.draws[name])
+    np.testing.assert_array_equal(one.objective, two.objective)
+    other = free_fit.bootstrap(60, rng=6)
+    assert not np.array_equal(one.objective, other.objective)
+
+
+def test_a_bootstrap_starts_with_the_draws_of_a_shorter_one(free_fit: lf.Fit) -> None:
+    short, long = free_fit.bootstrap(20, rng=5), free_fit.bootstrap(40, rng=5)
+    np.testing.assert_array_equal(short.objective, long.objective[:20])
+
+
+def test_bootstrap_covers_fixed_tied_and_scale(runs: lf.Runs) -> None:
+    fit = lf.fit("chinchilla", runs, fixed={"E": 1.8172}, tied=[("alpha", "beta")], scale="fitted")
+    boot = fit.bootstrap(30)
+    assert set(boot.draws) == {"E", "A", "alpha", "B", "beta", "scale"}
+    assert (boot.draws["E"] == 1.8172).all()
+    np.testing.assert_array_equal(boot.draws["alpha"], boot.draws["beta"])
+    assert (boot.draws["scale"] > 0).all()
+
+
+def test_derived_quantities_of_a_bootstrap(free_fit: lf.Fit) -> None:
+    boot = free_fit.bootstrap(50)
+    assert len(boot) == 50
+    text = boot.of("beta / (alpha + beta)")
+    function = boot.of(lambda p: p["beta"] / (p["alpha"] + p["beta"]))
+    np.testing.assert_allclose(text, function, rtol=1e-14)
+    assert boot.interval("beta / (alpha + beta)", 0.9) == boot.interval(text, 0.9)
+    assert boot.intervals(0.5)["alpha"] == tuple(np.quantile(boot.draws["alpha"], [0.25, 0.75]))
+    assert boot.standard_errors()["alpha"] == pytest.approx(np.std(boot.draws["alpha"], ddof=1))
+    for call, text in [
+        (lambda: boot.of("gamma + 1"), "'gamma' is not a parameter"),
+        (lambda: boot.of(lambda p: 1.0), "has shape"),
+        (lambda: boot.intervals(95), "between 0 and 1"),
+        (lambda: boot.intervals(0.95, method="bca"), "method 'bca'"),
+    ]:
+        with pytest.raises(lf.InputError, match=text):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"draws": 1}, "draws = 1"),
+        ({"draws": 2.5}, "draws = 2.5"),
+        ({"kind": "residuals"}, "kind 'residuals'"),
+        ({"rng": -1}, "rng = -1"),
+        ({"spread": -1}, "spread = -1"),
+        ({"threads": 0}, "threads = 0"),
+    ],
+)
+def test_bootstrap_errors(free_fit: lf.Fit, settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(lf.InputError, match=text):
+        free_fit.bootstrap(**settings)
+
+
+def test_bootstrap_without_spread_starts(free_fit: lf.Fit) -> None:
+    alone, helped = free_fit.bootstrap(40, spread=0), free_fit.bootstrap(40)
+    np.testing.assert_allclose(alone.objective, helped.objective, rtol=1e-9)

@@ -1,0 +1,128 @@
+"""What a process shows: Ctrl-C, children after a fit, and what importing lawfit loads."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Sends SIGINT to the process itself once `ready()` says that the loop in C++ is running.
+INTERRUPT = """
+import json, os, signal, threading, time
+import numpy as np
+import lawfit as lf
+
+runs = lf.datasets.load("simulated_chinchilla")
+running = threading.Event()
+sent = []
+
+def send():
+    running.wait()
+    time.sleep(0.2)
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+
+def progress(done, total):
+    if done > 0:
+        running.set()
+
+threading.Thread(target=send, daemon=True).start()
+try:
+    {call}
+except lf.Interrupted as stop:
+    late = time.perf_counter() - sent[0]
+    result = stop.result
+    print(json.dumps({{"late": late, "message": str(stop), "shows": {shows}}}))
+"""
+
+
+def run(script: str, timeout: float = 60.0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def interrupted(call: str, shows: str) -> dict[str, Any]:
+    return json.loads(run(INTERRUPT.format(call=call, shows=shows)))
+
+
+def test_ctrl_c_stops_a_fit_and_keeps_what_is_done() -> None:
+    told = interrupted(
+        'lf.fit("chinchilla", {k: np.tile(runs[k], 300) for k in runs}, starts=5000, '
+        "progress=progress)",
+        "[result.starts.n, result.starts.hits, result.params, result.success]",
+    )
+    done, hits, params, success = told["shows"]
+    assert told["late"] < 0.5
+    assert 0 < hits <= done < 5000
+    assert told["message"] == f"interrupted after {done} of 5000 starts"
+    assert success
+    assert params["alpha"] == pytest.approx(0.35171, abs=1e-5)
+
+
+def test_ctrl_c_stops_a_bootstrap_and_keeps_what_is_done() -> None:
+    told = interrupted(
+        'lf.fit("chinchilla", runs, starts=4).bootstrap(200_000, rng=3, progress=progress)',
+        '[len(result), result.intervals()["alpha"], result.draws["alpha"].tolist()[0], '
+        'lf.fit("chinchilla", runs, starts=4).bootstrap(2, rng=3).draws["alpha"].tolist()[0]]',
+    )
+    done, (low, high), first, expected = told["shows"]
+    assert told["late"] < 0.5
+    assert 0 < done < 200_000
+    assert told["message"] == f"interrupted after {done} of 200000 draws"
+    assert low < 0.352 < high
+    assert first == expected
+
+
+CHILDREN = """
+import multiprocessing
+import sys
+import lawfit as lf
+
+def work(seed):
+    fit = lf.fit("chinchilla", lf.datasets.load("simulated_chinchilla"), starts=20, rng=seed)
+    return fit.objective, fit.bootstrap(5).objective.tolist()
+
+if __name__ == "__main__":
+    here = [work(seed) for seed in (0, 1, 2)]  # starts the threads of OpenMP
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+        there = pool.map(work, (0, 1, 2))
+    assert there == here
+    assert work(0) == here[0]
+    print("same bits")
+"""
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_children_after_a_fit_do_not_hang(method: str, tmp_path: Path) -> None:
+    script = tmp_path / "children.py"
+    script.write_text(CHILDREN)
+    done = subprocess.run(
+        [sys.executable, script, method], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "same bits\n", done.stderr
+
+
+def test_importing_and_fitting_load_numpy_only() -> None:
+    loaded = run(
+        textwrap.dedent(
+            """
+            import sys
+            import lawfit
+            runs = lawfit.datasets.load("simulated_chinchilla")
+            lawfit.fit("chinchilla", {k: runs[k] for k in runs}, starts=2).bootstrap(2)
+            print(*{name.partition(".")[0] for name in sys.modules})
+            """
+        )
+    ).split()
+    heavy = {"click", "matplotlib", "narwhals", "pandas", "polars", "pyarrow", "rich", "scipy"}
+    assert "numpy" in loaded
+    assert not heavy & set(loaded)

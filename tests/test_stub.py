@@ -1,0 +1,174 @@
+"""The stub of the compiled core says what the compiled core is."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lawfit
+from lawfit import _core
+from lawfit.compiler import compile_law, resolve
+from lawfit.formula import parse
+
+STUB = ast.parse((Path(lawfit.__file__).parent / "_core.pyi").read_text())
+Arguments = list[tuple[str, bool]]  # name, and whether it may be left out
+
+
+def arguments(function: ast.FunctionDef) -> Arguments:
+    spec = function.args
+    assert len(spec.args) == sum(isinstance(n, ast.arg) for n in ast.walk(spec))  # nothing else
+    required = len(spec.args) - len(spec.defaults)
+    return [(a.arg, i >= required) for i, a in enumerate(spec.args)]
+
+
+def signature(function: Any) -> Arguments:
+    """Return the arguments that pybind11 wrote into a docstring, which is Python's own syntax."""
+    first = function.__doc__.strip().split("\n")[0]
+    (definition,) = ast.parse(f"def {first}: ...").body
+    assert isinstance(definition, ast.FunctionDef)
+    return arguments(definition)
+
+
+def is_property(function: ast.FunctionDef) -> bool:
+    return [ast.unparse(d) for d in function.decorator_list] == ["property"]
+
+
+def is_typed_dict(node: ast.ClassDef) -> bool:
+    return [ast.unparse(b) for b in node.bases] == ["TypedDict"]
+
+
+FUNCTIONS = {n.name: n for n in STUB.body if isinstance(n, ast.FunctionDef)}
+CLASSES = {n.name: n for n in STUB.body if isinstance(n, ast.ClassDef) and not is_typed_dict(n)}
+TYPED_DICTS = {n.name: n for n in STUB.body if isinstance(n, ast.ClassDef) and is_typed_dict(n)}
+VARIABLES = {ast.unparse(n.target) for n in STUB.body if isinstance(n, ast.AnnAssign)}
+
+
+def public(names: Any) -> set[str]:
+    return {n for n in names if not n.startswith("_") or n == "__init__"}
+
+
+def keys(of: str) -> set[str]:
+    return {ast.unparse(n.target) for n in TYPED_DICTS[of].body if isinstance(n, ast.AnnAssign)}
+
+
+def test_names() -> None:
+    assert public(vars(_core)) == {*FUNCTIONS, *CLASSES, *VARIABLES}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name: str) -> None:
+    assert arguments(FUNCTIONS[name]) == signature(getattr(_core, name))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes(name: str) -> None:
+    stub = {n.name: n for n in CLASSES[name].body if isinstance(n, ast.FunctionDef)}
+    compiled = vars(getattr(_core, name))
+    assert public(compiled) == set(stub)
+    for member, node in stub.items():
+        assert isinstance(compiled[member], property) == is_property(node), member
+        if not is_property(node):
+            assert arguments(node) == signature(compiled[member]), member
+
+
+def test_every_name_has_a_type() -> None:
+    for node in ast.walk(STUB):
+        if isinstance(node, ast.FunctionDef):
+            assert node.returns is not None
+            assert all(a.annotation is not None or a.arg == "self" for a in node.args.args)
+
+
+def make_objective() -> Any:
+    """Return the objective of a * x through three points."""
+    tree = resolve(parse("a * x"), variables=["x"])
+    program = compile_law(tree, variables=["x"], parameters=["a"])
+    return _core.Objective(
+        program,
+        columns=[np.array([1.0, 2.0, 3.0])],
+        target=np.array([2.0, 4.5, 5.5]),
+        weight=None,
+        sigma=None,
+        loss=("squared", 1.0, 1.0, 1.0),
+        scale_is_fitted=False,
+        log_normaliser=0.0,
+        source=[0],
+        value=[0.0],
+        free_count=1,
+        lower=[-np.inf],
+        upper=[np.inf],
+        typical=[1.0],
+    )
+
+
+def check_array(value: Any, shape: tuple[int, ...], kind: type = np.float64) -> None:
+    assert isinstance(value, np.ndarray)
+    assert value.shape == shape
+    assert value.dtype == kind
+
+
+def test_results_are_what_the_stub_says() -> None:
+    objective = make_objective()
+    found = _core.multistart(objective, [[0.0], [5.0]], 1e-20, 100, 1, None)
+    assert set(found) == keys("MultistartResult")
+    check_array(found["x"], (2, 1))
+    check_array(found["objective"], (2,))
+    check_array(found["decrement"], (2,))
+    check_array(found["status"], (2,), np.int32)
+    check_array(found["evaluations"], (2,), np.int32)
+    assert found["interrupted"] is False
+    np.testing.assert_allclose(found["x"], (2.0 + 9.0 + 16.5) / 14.0)
+
+    drawn = _core.bootstrap_cases(objective, found["x"], 0, 5, 1, 1e-20, 100, 1, None)
+    assert set(drawn) == keys("BootstrapResult")
+    check_array(drawn["x"], (5, 1))
+    check_array(drawn["objective"], (5,))
+    check_array(drawn["status"], (5,), np.int32)
+    check_array(drawn["evaluations"], (5,), np.int32)
+    check_array(drawn["warm_start_was_beaten"], (5,), np.bool_)
+    assert drawn["interrupted"] is False
+
+
+def test_objectives_are_what_the_stub_says() -> None:
+    objective = make_objective()
+    assert (objective.dimension, objective.rows) == (1, 3)
+    value = objective.value([2.0])
+    assert value == pytest.approx(0.25)
+    again, *derivatives = objective.derivatives([2.0])
+    assert again == value
+    for array, shape in zip(derivatives, [(1,), (1, 1), (1, 1)], strict=True):
+        check_array(array, shape)
+    check_array(objective.hessian([2.0]), (1, 1))
+    check_array(objective.values_at([[1.0], [2.0]]), (2,))
+
+
+def test_programs_and_facts_are_what_the_stub_says() -> None:
+    tree = resolve(parse("E + A / N**alpha"), variables=["N"], log_parameters=["E", "A"])
+    program = compile_law(tree, variables=["N"], parameters=["E", "A", "alpha"], space="log")
+    assert program.columns == ["N"]
+    assert program.parameters == ["E", "A", "alpha"]
+    assert all(isinstance(c, float) for c in program.constants)
+    for section in (program.data_operations, program.uniform_operations, program.row_operations):
+        for name, operands in section:
+            assert isinstance(name, str)
+            assert all(isinstance(o, int) for o in operands)
+    assert isinstance(program.output, int)
+    columns, at = [np.array([1e6, 1e9])], [0.5, 6.0, 0.3]
+    check_array(program.values(columns, 2, at), (2,))
+    values, jacobian = program.values_and_jacobian(columns, 2, at)
+    check_array(values, (2,))
+    check_array(jacobian, (2, 3))
+
+    facts = _core.info()
+    assert set(facts) == keys("Info")
+    assert facts["instruction_set"] in facts["instruction_sets"]
+    assert isinstance(facts["openmp"], bool)
+    assert facts["threads"] >= 1
+    assert _core.select_instruction_set("none of these") is False
+    for name, succeeded, sentence in _core.statuses:
+        assert name.isidentifier()
+        assert isinstance(succeeded, bool)
+        assert sentence
