@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import lawfit as lf
 import numpy as np
-from problems import Problem
 from scipy import optimize
+
+import lawfit as lf
+from problems import Problem
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Outcome:
 
 
 def _model(problem: Problem) -> tuple[Callable, Callable, Callable]:
-    """Objective, its gradient, and signed-root-Huber residuals with Jacobian, vectorised over rows."""
+    """Return objective, value with gradient, and signed-root-Huber residuals with Jacobian."""
     u, v, target = np.log(problem.x), np.log(problem.y), np.log(problem.loss)
     delta = problem.delta
 
@@ -65,7 +66,9 @@ def lbfgs_finite_differences(problem: Problem, starts: np.ndarray, threads: int)
 def lbfgs_gradient(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
     """SciPy L-BFGS-B, exact gradient, default tolerances."""
     _, with_gradient, _ = _model(problem)
-    return _collect(optimize.minimize(with_gradient, p, jac=True, method="L-BFGS-B") for p in starts)
+    return _collect(
+        optimize.minimize(with_gradient, p, jac=True, method="L-BFGS-B") for p in starts
+    )
 
 
 def lbfgs_tight(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:

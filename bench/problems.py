@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import lawfit as lf
 import numpy as np
+
+import lawfit as lf
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import statistics
 import time
 from pathlib import Path
 
-import lawfit as lf
 import numpy as np
 import scipy
+
+import lawfit as lf
 from methods import METHODS
 from problems import PROBLEMS, starts
 

@@ -115,9 +115,7 @@ bases = st.one_of(
     sampled(*HUGE, "P"),
     st.builds(op, st.sampled_from("/*"), sampled(*HUGE), sampled(*SCALES, "P")),
     st.builds(
-        lambda n, p, g: op(
-            "*", n, op("-", number(1.0), call("exp", ("neg", op("/", p, g))))
-        ),
+        lambda n, p, g: op("*", n, op("-", number(1.0), call("exp", ("neg", op("/", p, g))))),
         sampled(*HUGE),
         sampled("P"),
         sampled(*SCALES),

@@ -35,7 +35,7 @@ def harmless_rows(law: Law) -> np.ndarray:
     rows = np.ones(law.rows, bool)
     for part in parts(law.tree):
         value, _ = law.twin(tree=part)
-        rows &= (1e-100 < np.abs(value)) & (np.abs(value) < 1e100) | (value == 0)
+        rows &= (np.abs(value) > 1e-100) & (np.abs(value) < 1e100) | (value == 0)
         if (value == 0).any():  # or is it a long double too small for a double?
             is_zero, _ = law.twin(tree=("compare", ("==",), (part, number(0.0))))
             rows &= (value != 0) | (is_zero == 1)

@@ -70,7 +70,6 @@ def test_best_known_objective_from_the_published_starts(published_fit: lf.Fit) -
     assert published_fit.starts.n == 4500
     assert published_fit.starts.hits >= 0.95 * 4500
     assert published_fit.starts.missed < 0.01
-    assert published_fit.seconds < 20.0  # 3 s on two idle cores; this machine may be busy
 
 
 def test_threads_do_not_change_a_bit(published_fit: lf.Fit, chinchilla_csv: Path) -> None:

@@ -189,7 +189,7 @@ def test_recovery_with_the_exponents_tied_as_in_the_source() -> None:
         ("-A * N**alpha", "N", "A"),
         ("E - A * N**alpha", "N", "EA"),
         ("(N_c / N)**alpha", "N", ["N_c"]),
-        ("((N_c / N)**(a / b) + D_c / D)**b", "ND", ["N_c"]),  # D_c / D is no fitted power
+        ("((N_c / N)**(a / b) + D_c / D)**b", "ND", ["N_c", "D_c"]),
         ("E + A * exp(-k * x)", "x", "EA"),
         ("exp(-A * N**b)", "N", "A"),
         ("log(E + A / N**alpha)", "N", "EA"),

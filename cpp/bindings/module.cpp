@@ -174,8 +174,8 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
         Objective::Bounds{to_vector(lower), to_vector(upper), to_vector(typical)});
 }
 
-// Runs `body(monitor)` without the GIL; Ctrl-C and a falsy answer of `progress` stop it.
-// An exception of `progress` is rethrown once the workers have come to rest.
+// Runs `body(monitor)` without the GIL. Ctrl-C stops it; what was finished by then is returned. An
+// exception of `progress` stops it too and is rethrown once the workers have come to rest.
 template <class Body>
 auto watched(const py::object& progress, Body body) {
     std::exception_ptr error;
@@ -363,9 +363,17 @@ PYBIND11_MODULE(_core, m) {
                 require_points(o, points, "points");
                 const double* data = points.data();
                 const long count = static_cast<long>(points.shape(0));
-                return to_array(watched(py::none(), [&](Monitor& monitor) {
-                    return values_at(o, data, count, threads, monitor);
-                }));
+                bool interrupted = false;
+                const std::vector<double> values = watched(py::none(), [&](Monitor& monitor) {
+                    auto found = values_at(o, data, count, threads, monitor);
+                    interrupted = monitor.stopped();
+                    return found;
+                });
+                if (interrupted) {  // nothing worth keeping
+                    PyErr_SetNone(PyExc_KeyboardInterrupt);
+                    throw py::error_already_set();
+                }
+                return to_array(values);
             },
             py::arg("points"), py::arg("threads") = 0);
 

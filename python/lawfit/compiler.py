@@ -3,7 +3,7 @@
 Three ideas:
 
 * Values are kept as *affine forms* ``offset + sum_k u_k x_k`` with coefficients that do not differ
-  between rows; they become one operation, at the grain of a term, only when somebody needs the value.
+  between rows; they become one operation, at the grain of a term, only when a value is needed.
 * A product of positive factors is computed as the exponential of a sum of logarithms, and the
   logarithm of a sum as a log-sum-exp, so that nothing overflows where the answer is finite.
 * An operation whose operands are all columns and constants runs once per table.
@@ -188,7 +188,7 @@ class _Compiler:
     # --- emission ---------------------------------------------------------------------------------
 
     def emit(self, name: str, operands: list[int | _Id]) -> _Id:
-        """Add an operation, or find it if it is there, in the earliest section that it can run in."""
+        """Add an operation, or find it, in the earliest section that it can run in."""
         key = (name, tuple(operands))
         if key not in self.known_ids:
             # The first operand of a logsumexp is a count, not a slot.
@@ -390,7 +390,7 @@ class _Compiler:
         return _single(self.emit("log", [self.value_of(node)]))
 
     def scaled(self, form: _Affine, factor: Node) -> _Affine:
-        """Multiply a form by any node: term by term while all products can be made once per table."""
+        """Multiply a form by any node, term by term."""
         if not ex.uses_variables(factor):
             return form.times(_fold(factor))
         other = self.form(factor)
@@ -485,8 +485,8 @@ def _is_power_product(node: Node) -> bool:
         return False
     if node.function in ("mul", "div"):
         return all(map(ex.is_positive, node.arguments)) and any(
-            _is_power_product(a) or (isinstance(a, Apply) and a.function == "exp" and
-                                     ex.uses_variables(a))
+            _is_power_product(a)
+            or (isinstance(a, Apply) and a.function == "exp" and ex.uses_variables(a))
             for a in node.arguments
         )
     return node.function == "pow" and ex.uses_coordinates(node.arguments[1])

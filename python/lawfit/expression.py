@@ -179,9 +179,9 @@ def one_minus_exp(node: Node) -> Node | None:
         return None
     for one, other in (terms, terms[::-1]):
         factor, rest = split_constant(other)
-        if one == Constant(1.0) and factor == -1.0 and isinstance(rest, Apply):
-            if rest.function == "exp":
-                return rest.arguments[0]
+        negated = rest if one == Constant(1.0) and factor == -1.0 else None
+        if isinstance(negated, Apply) and negated.function == "exp":
+            return negated.arguments[0]
     return None
 
 

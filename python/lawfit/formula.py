@@ -51,8 +51,8 @@ def parse(text: str) -> ex.Node:
     Parameters
     ----------
     text : str
-        Python's expression syntax: numbers, names, ``+ - * / **``, parentheses, comparisons joined by
-        ``and``, ``or``, ``not``, and calls of the functions in `FUNCTIONS`.
+        Python's expression syntax: numbers, names, ``+ - * / **``, parentheses, comparisons joined
+        by ``and``, ``or``, ``not``, and calls of the functions in `FUNCTIONS`.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,17 @@ def check_bounds(name: str, bounds: Any) -> tuple[float, float]:
     if math.isnan(low) or math.isnan(high) or low > high:
         raise InputError(f"parameter {name}: lower bound {low:g} is above upper bound {high:g}")
     return low, high
+
+
+def bounds_to_json(bounds: tuple[float, float]) -> list[float | None]:
+    """Return bounds for JSON, which has no infinity: None where there is no bound."""
+    return [b if math.isfinite(b) else None for b in bounds]
+
+
+def bounds_from_json(bounds: Sequence[float | None]) -> tuple[float, float]:
+    """Return bounds from `bounds_to_json`."""
+    low, high = bounds
+    return (-math.inf if low is None else float(low), math.inf if high is None else float(high))
 
 
 @dataclass(frozen=True)
@@ -298,7 +309,7 @@ class Law:
                 {
                     "name": p.name,
                     "transform": p.transform,
-                    "bounds": [b if math.isfinite(b) else None for b in p.bounds],
+                    "bounds": bounds_to_json(p.bounds),
                     "start": None if p.start is None else list(p.start),
                 }
                 for p in self.declared_parameters
@@ -314,7 +325,7 @@ class Law:
         parameters = []
         for p in data.get("parameters", ()):
             low, high = p["bounds"]
-            bounds = (-math.inf if low is None else low, math.inf if high is None else high)
+            bounds = bounds_from_json((low, high))
             start = None if p.get("start") is None else (p["start"][0], p["start"][1])
             parameters.append(Parameter(p["name"], p["transform"], bounds, start))
         return cls(
@@ -367,10 +378,10 @@ def scale_factors(tree: ex.Node, variables: Iterable[str]) -> set[str]:
             if any(map(is_power, parts)):
                 found.update(n for f in parts if (n := parameter_name(f)))
         elif node.function == "pow" and has_parameter(node.arguments[1]):
-            # (N_c / N)**alpha: a ratio raised to a fitted power
-            base = factors(node.arguments[0])
-            if has_column(node.arguments[0]):
-                found.update(n for f in base if (n := parameter_name(f)))
+            # ((N_c / N)**p + D_c / D)**alpha: ratios to columns, raised to a fitted power
+            for term in ex.addends(node.arguments[0]):
+                if has_column(term):
+                    found.update(n for f in factors(term) if (n := parameter_name(f)))
         if node.function in ("add", "logsumexp"):
             terms = ex.addends(node)
             if any(any(map(is_power, factors(t))) for t in terms):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -290,6 +289,8 @@ class Problem:
 
     def data_hash(self) -> str:
         """Return a SHA-256 of the target, the variables and the row weights that were used."""
+        import hashlib  # only here: it takes as long to import as the rest of this module
+
         digest = hashlib.sha256()
         for name in (*self.variables, self.settings.target):
             digest.update(name.encode() + b"\0")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .errors import InputError
-from .law import Law
+from .law import Law, bounds_from_json, bounds_to_json
 from .losses import Loss, parse_loss
 from .progress import Progress
 
@@ -110,6 +109,8 @@ class Fit:
         Parameters that were fitted.
     at_bound : tuple of str
         Free parameters that ended at a bound.
+    fixed, tied, bounds
+        As given to `lawfit.fit`.
     """
 
     law: Law
@@ -131,6 +132,9 @@ class Fit:
     scale_setting: str
     free: tuple[str, ...]
     at_bound: tuple[str, ...]
+    fixed: dict[str, float]
+    tied: tuple[tuple[str, ...], ...]
+    bounds: dict[str, tuple[float, float]]
     source: str
     data_hash: str
     _problem: Problem | None = field(default=None, repr=False, compare=False)
@@ -237,6 +241,9 @@ class Fit:
             "scale_setting": self.scale_setting,
             "free": list(self.free),
             "at_bound": list(self.at_bound),
+            "fixed": dict(self.fixed),
+            "tied": [list(group) for group in self.tied],
+            "bounds": {name: bounds_to_json(pair) for name, pair in self.bounds.items()},
             "source": self.source,
             "data_sha256": self.data_hash,
             "warnings": list(self.warnings),
@@ -283,6 +290,9 @@ class Fit:
                 scale_setting=data["scale_setting"],
                 free=tuple(data["free"]),
                 at_bound=tuple(data["at_bound"]),
+                fixed={str(k): float(v) for k, v in data["fixed"].items()},
+                tied=tuple(tuple(group) for group in data["tied"]),
+                bounds={str(k): bounds_from_json(v) for k, v in data["bounds"].items()},
                 source=data["source"],
                 data_hash=data["data_sha256"],
             )
@@ -328,6 +338,8 @@ def write_json(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
     InputError
         If the folder cannot be written to.
     """
+    import tempfile  # only here: it is slow to import
+
     path = Path(path)
     text = json.dumps(_without_non_finite(data), indent=2, allow_nan=False) + "\n"
     try:
