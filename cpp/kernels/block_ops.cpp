@@ -75,8 +75,12 @@ struct abs_op {
 };
 struct tanh_op {
     static double value(double a) { return tanh_(a); }
-    static double slope(double, double out) { return (1.0 - out) * (1.0 + out); }
-    static double bend(double, double out) { return -2.0 * out * (1.0 - out) * (1.0 + out); }
+    // 1 / cosh^2, which 1 - out^2 loses in the tails
+    static double slope(double a, double) {
+        const double e = exp_(-2.0 * abs_(a));
+        return 4.0 * e / ((1.0 + e) * (1.0 + e));
+    }
+    static double bend(double a, double out) { return -2.0 * out * slope(a, out); }
 };
 struct sigmoid_op {
     static double value(double a) { return sigmoid_(a); }

@@ -12,15 +12,20 @@ Three ideas:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+import numpy as np
+
 from . import _core
 from . import expression as ex
+from .errors import FormulaError
 from .expression import Apply, Constant, Coordinate, Node, Variable
+from .formula import find, names, parse
 
-__all__ = ["Space", "compile_columns", "compile_law", "resolve"]
+__all__ = ["Space", "compile_columns", "compile_law", "evaluate_columns", "resolve"]
 
 Space = Literal["linear", "log", "logit"]
 
@@ -90,6 +95,33 @@ def compile_law(
 def compile_columns(node: Node, variables: Sequence[str]) -> _core.Program:
     """Compile a tree whose names are all columns."""
     return compile_law(resolve(node, variables=variables), variables=variables, parameters=())
+
+
+def evaluate_columns(text: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Evaluate a formula whose names are all columns.
+
+    Parameters
+    ----------
+    text : str
+        The formula; comparisons give 0 and 1.
+    columns : mapping of str to ndarray of shape (n,)
+        Every name of the formula must be a key.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    used = names(text)
+    missing = [name for name in used if name not in columns]
+    if missing:
+        raise FormulaError(
+            f"there is no column {missing[0]!r}; columns: {', '.join(columns) or 'none'}",
+            text,
+            find(rf"\b{re.escape(missing[0])}\b", text),
+        )
+    arrays = [np.asarray(columns[name], dtype=float) for name in used]
+    rows = len(next(iter(columns.values()))) if columns else 1
+    return compile_columns(parse(text), used).values(arrays, rows, np.empty(0))
 
 
 @dataclass(frozen=True)

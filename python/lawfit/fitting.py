@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .errors import FitError, InputError, Interrupted
+from .execution import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
 from .law import Law
 from .laws import as_law
 from .losses import Huber, Loss, parse_loss
@@ -26,8 +27,6 @@ __all__ = ["fit"]
 Floats = NDArray[np.float64]
 
 AUTO_STARTS = 100
-TOLERANCE = 1e-20
-MAX_EVALUATIONS = 20_000
 
 
 def fit(
@@ -182,26 +181,6 @@ def _check_choice(what: str, given: Any, allowed: Sequence[str]) -> None:
     if given not in allowed:
         choices = ", ".join(repr(a) for a in allowed)
         raise InputError(f"{what} = {given!r} must be one of {choices}")
-
-
-def seed_from(rng: int | np.random.Generator | None) -> int:
-    """Return the 64-bit seed that `rng` stands for."""
-    if isinstance(rng, np.random.Generator):
-        return int(rng.integers(2**63))
-    if rng is None:
-        return int(np.random.default_rng().integers(2**63))
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and 0 <= int(rng) < 2**64:
-        return int(rng)
-    raise InputError(f"rng = {rng!r} must be an integer of 0 or more, a Generator or None")
-
-
-def workers_from(threads: int | None) -> int:
-    """Return the number of threads for the core, 0 for all."""
-    if threads is None:
-        return 0
-    if isinstance(threads, (int, np.integer)) and not isinstance(threads, bool) and threads >= 1:
-        return int(threads)
-    raise InputError(f"threads = {threads!r} must be an integer of 1 or more, or None")
 
 
 def _with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:

@@ -6,15 +6,12 @@ import ast
 import keyword
 import math
 import re
-from collections.abc import Mapping
 from functools import lru_cache
-
-import numpy as np
 
 from . import expression as ex
 from .errors import FormulaError
 
-__all__ = ["FUNCTIONS", "evaluate_columns", "names", "parse"]
+__all__ = ["FUNCTIONS", "find", "names", "parse"]
 
 # name -> smallest and largest number of arguments
 FUNCTIONS: dict[str, tuple[int, int | None]] = {
@@ -72,35 +69,6 @@ def names(text: str) -> tuple[str, ...]:
     """Return the names a formula uses, in order of first appearance."""
     found = [node.name for node in ex.walk(parse(text)) if isinstance(node, ex.Name)]
     return tuple(dict.fromkeys(found))
-
-
-def evaluate_columns(text: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Evaluate a formula whose names are all columns.
-
-    Parameters
-    ----------
-    text : str
-        The formula; comparisons give 0 and 1.
-    columns : mapping of str to ndarray of shape (n,)
-        Every name of the formula must be a key.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-    """
-    from .compiler import compile_columns  # the compiler builds on this module
-
-    used = names(text)
-    missing = [name for name in used if name not in columns]
-    if missing:
-        raise FormulaError(
-            f"there is no column {missing[0]!r}; columns: {', '.join(columns) or 'none'}",
-            text,
-            _find(rf"\b{re.escape(missing[0])}\b", text),
-        )
-    arrays = [np.asarray(columns[name], dtype=float) for name in used]
-    rows = len(next(iter(columns.values()))) if columns else 1
-    return compile_columns(parse(text), used).values(arrays, rows, np.empty(0))
 
 
 class _Parser:
@@ -258,7 +226,8 @@ class _Parser:
         return ex.Apply(function, tuple(self.convert(a, depth) for a in node.args))
 
 
-def _find(pattern: str, text: str) -> int:
+def find(pattern: str, text: str) -> int:
+    """Return where a pattern first matches, 0 where it does not: a place for an error to point at."""
     found = re.search(pattern, text)
     return found.start() if found else 0
 

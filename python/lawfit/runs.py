@@ -13,7 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiler import evaluate_columns
 from .errors import FormulaError, InputError
+from .formula import names
 from .tables import closest, listed, load, not_a_number, number, number_text, to_arrays, to_column
 
 __all__ = ["Runs", "parse_derivation", "read"]
@@ -332,8 +334,6 @@ class Runs(Mapping[str, NDArray[Any]]):
 
     def _evaluate(self, formula: str, needed_by: str, known: Mapping[str, Floats]) -> Floats:
         """Evaluate a formula on the columns it names and on `known`, shape (n,)."""
-        from .formula import evaluate_columns, names
-
         used = [name for name in names(formula) if name not in known]
         for name in used:  # a missing column is worse than a text in another
             self._column(name, needed_by)

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 
+// clang-format off
+
 // X(name): one operand, elementwise.
-#define LAWFIT_UNARY_OPCODES(X)                                                                   \
-    X(exp)                                                                                        \
-    X(log)                                                                                        \
-    X(sqrt) X(log1p) X(expm1) X(reciprocal) X(abs) X(tanh) X(sigmoid) X(softplus) X(logit) X(erf) \
-        X(normcdf)
+#define LAWFIT_UNARY_OPCODES(X) \
+    X(exp) X(log) X(sqrt) X(log1p) X(expm1) X(reciprocal) X(abs) X(tanh) \
+    X(sigmoid) X(softplus) X(logit) X(erf) X(normcdf)
 
 // X(name): two operands, elementwise. Comparisons give 0 or 1.
 #define LAWFIT_BINARY_OPCODES(X) X(mul) X(div) X(pow) X(min) X(max) X(lt) X(le) X(eq) X(ne)
@@ -18,6 +18,8 @@
 //   logsumexp  log( sum_j c_j exp(e_j) + sum_k c_k exp(x_k) )
 //   where      condition, value if non-zero, value if zero
 #define LAWFIT_TERM_OPCODES(X) X(affine) X(logsumexp) X(where)
+
+// clang-format on
 
 namespace lawfit {
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..compiler import evaluate_columns
 from ..errors import FitError, InputError, Interrupted
-from ..fitting import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
-from ..formula import evaluate_columns, names
+from ..execution import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
+from ..formula import names
 from ..progress import Progress, reporter
 from ..result import Fit
 
