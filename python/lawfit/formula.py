@@ -227,7 +227,7 @@ class _Parser:
 
 
 def find(pattern: str, text: str) -> int:
-    """Return where a pattern first matches, 0 where it does not: a place for an error to point at."""
+    """Return where a pattern first matches, for an error to point at; 0 where it does not."""
     found = re.search(pattern, text)
     return found.start() if found else 0
 
