@@ -348,18 +348,24 @@ class Law:
     def twin(
         self, space: str = "linear", *, tree: Tree | None = None, noise_seed: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the same from the reference; with a seed, every step off by some 100 roundings."""
-        rng = np.random.default_rng(noise_seed)
+        """Return the same from the reference; with a seed, every step off by some 100 roundings.
+
+        The errors of seed -k are those of seed k in the other direction.
+        """
+        rng = np.random.default_rng(abs(noise_seed or 0))
+
+        def error() -> float:
+            return math.copysign(NOISE, noise_seed or 0) * rng.uniform(-1, 1)
 
         def noise() -> str:
-            return "" if noise_seed is None else f" * {1 + rng.uniform(-1, 1) * NOISE!r}"
+            return "" if noise_seed is None else f" * {1 + error()!r}"
 
         def leaf(n: str) -> str:
             if n in self.logs:
                 return f"exp({n}{noise()})"
             if noise_seed is None or n not in self.values or self.values[n] % 1 == 0:
                 return n  # exact in the engine too: ties and whole exponents stay what they are
-            return f"({n} + {self.values[n] * rng.uniform(-1, 1) * NOISE!r})"
+            return f"({n} + {self.values[n] * error()!r})"
 
         text = render(self.tree if tree is None else tree, leaf, noise)
         if space != "linear":

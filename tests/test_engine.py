@@ -44,7 +44,7 @@ def harmless_rows(law: Law) -> np.ndarray:
 
 def agree_with_twin(law: Law, space: str, harmless: np.ndarray) -> None:
     value, jacobian = law.twin(space)
-    noisy = [law.twin(space, noise_seed=seed) for seed in range(3)]
+    noisy = [law.twin(space, noise_seed=seed) for seed in (1, -1, 2, -2)]
     with np.errstate(invalid="ignore"):
         spread = np.max([np.abs(v - value) for v, _ in noisy], axis=0)
         spread_j = np.max([np.abs(j - jacobian) for _, j in noisy], axis=0)
