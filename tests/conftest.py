@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import lawfit as lf
 from lawfit.runs import Runs, read
 
 ROOT = Path(__file__).parents[1]
@@ -38,3 +39,13 @@ def chinchilla_csv() -> Path:
 @pytest.fixture(scope="session")
 def chinchilla_runs(chinchilla_csv: Path) -> Runs:
     return read(chinchilla_csv)
+
+
+@pytest.fixture(scope="session")
+def runs() -> lf.Runs:
+    return lf.datasets.load("simulated_chinchilla")
+
+
+@pytest.fixture(scope="session")
+def free_fit(runs: lf.Runs) -> lf.Fit:
+    return lf.fit("chinchilla", runs)

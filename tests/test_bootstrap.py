@@ -13,16 +13,6 @@ import lawfit as lf
 
 
 @pytest.fixture(scope="module")
-def runs() -> lf.Runs:
-    return lf.datasets.load("simulated_chinchilla")
-
-
-@pytest.fixture(scope="module")
-def free_fit(runs: lf.Runs) -> lf.Fit:
-    return lf.fit("chinchilla", runs)
-
-
-@pytest.fixture(scope="module")
 def published_fit(chinchilla_csv: Path) -> lf.Fit:
     return lf.fit("chinchilla", chinchilla_csv)
 

@@ -25,16 +25,6 @@ FULL = {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2100.0, "beta": 0.37}
 
 
 @pytest.fixture(scope="module")
-def runs() -> lf.Runs:
-    return lf.datasets.load("simulated_chinchilla")
-
-
-@pytest.fixture(scope="module")
-def free_fit(runs: lf.Runs) -> lf.Fit:
-    return lf.fit("chinchilla", runs)
-
-
-@pytest.fixture(scope="module")
 def published_fit(chinchilla_csv: Path) -> lf.Fit:
     return lf.fit("chinchilla", chinchilla_csv, starts="hoffmann2022")
 

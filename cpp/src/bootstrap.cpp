@@ -23,11 +23,9 @@ BootstrapResult bootstrap_cases(const Objective& objective, const double* starts
     result.evaluations.assign(n, 0);
     result.warm_start_was_beaten.assign(n, 0);
 
-    const int workers =
-        static_cast<int>(std::min<long>(thread_count(threads), std::max(draws, 1L)));
-    WorkerPool pool(objective, options, workers, monitor);
-    std::vector<Buffer> weights(static_cast<std::size_t>(workers));
-    parallel_for(draws, workers, monitor, [&](long draw, int worker) {
+    WorkerPool pool(objective, options, threads, draws, monitor);
+    std::vector<Buffer> weights(static_cast<std::size_t>(pool.size()));
+    parallel_for(draws, pool.size(), monitor, [&](long draw, int worker) {
         Worker& w = pool[worker];
         Buffer& weight = weights[static_cast<std::size_t>(worker)];
         weight.assign(static_cast<std::size_t>(objective.columns().padded()), 0.0);

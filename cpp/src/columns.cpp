@@ -1,9 +1,9 @@
 #include <lawfit/expression/columns.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
-#include <cmath>
 
 #include <lawfit/kernels.hpp>
 
@@ -48,14 +48,13 @@ BoundColumns::BoundColumns(const Program& program, const std::vector<const doubl
         Buffer& out = columns_[index(id++)];
         out.resize(index(padded_));
         const int shares = share_columns(op);
-        constexpr int block = 256;
-        scratch.resize(index(shares * block));
-        for (int start = 0; start < padded_; start += block) {
-            const int n = std::min(block, padded_ - start);
+        scratch.resize(index(shares * block_rows));
+        for (int start = 0; start < padded_; start += block_rows) {
+            const int n = std::min(block_rows, padded_ - start);
             OperandScratch memory;
             run_operation(
                 op, n, slots.data(), [&](int i) { return columns_[index(i)].data() + start; },
-                [&](int k) { return scratch.data() + k * block; }, out.data() + start, memory);
+                [&](int k) { return scratch.data() + k * block_rows; }, out.data() + start, memory);
         }
     }
     for (int k = 0; k < program.first_register(); ++k) {

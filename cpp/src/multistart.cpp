@@ -19,10 +19,8 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
     result.status.assign(n, static_cast<int>(Status::not_run));
     result.evaluations.assign(n, 0);
 
-    const int workers =
-        static_cast<int>(std::min<long>(thread_count(threads), std::max(count, 1L)));
-    WorkerPool pool(objective, options, workers, monitor);
-    parallel_for(count, workers, monitor, [&](long task, int worker) {
+    WorkerPool pool(objective, options, threads, count, monitor);
+    parallel_for(count, pool.size(), monitor, [&](long task, int worker) {
         Worker& w = pool[worker];
         w.start = Eigen::Map<const Vector>(starts + task * p, p);
         w.solver.solve(w.start, w.solution, &w);
@@ -41,10 +39,8 @@ std::vector<double> values_at(const Objective& objective, const double* points, 
                               int threads, Monitor& monitor) {
     const int p = objective.dimension();
     std::vector<double> values(static_cast<std::size_t>(count), NAN);
-    const int workers =
-        static_cast<int>(std::min<long>(thread_count(threads), std::max(count, 1L)));
-    WorkerPool pool(objective, SolverOptions{}, workers, monitor);
-    parallel_for(count, workers, monitor, [&](long task, int worker) {
+    WorkerPool pool(objective, SolverOptions{}, threads, count, monitor);
+    parallel_for(count, pool.size(), monitor, [&](long task, int worker) {
         Worker& w = pool[worker];
         w.start = Eigen::Map<const Vector>(points + task * p, p);
         values[static_cast<std::size_t>(task)] = w.evaluator.value(w.start);

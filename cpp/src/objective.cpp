@@ -82,7 +82,6 @@ ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective)
     // The selection never changes, so that it is made once.
     set_parameters(point_);
     find_chain(chain_);
-    chain_is_constant_ = chain_selects_;
 }
 
 void ObjectiveEvaluator::set_weight(const double* weight) {
@@ -114,7 +113,7 @@ void ObjectiveEvaluator::find_chain(Matrix& chain) {
 void ObjectiveEvaluator::set_point(const Vector& x) {
     point_ = x;
     set_parameters(x);
-    if (!chain_is_constant_) find_chain(chain_);
+    if (!chain_selects_) find_chain(chain_);
     log_scale_ = objective_.terms().scale_is_fitted ? x[dimension() - 1] : 0.0;
     factor_ = std::exp(-log_scale_);
 }

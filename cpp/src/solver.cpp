@@ -6,6 +6,7 @@
 #include <string>
 
 namespace lawfit {
+
 void SolverOptions::check() const {
     const auto fail = [](const char* name, double value, const char* bound) {
         throw std::invalid_argument(std::string("solver option ") + name + " = " +
@@ -49,13 +50,11 @@ void Solver::set_initial_scale() {
 
 // Mean absolute residual at x_: the yardstick for the width of a loss's core.
 double Solver::mean_residual() const {
+    const int rows = evaluator_.objective().rows();
     double total = 0.0;
-    int n = 0;
-    for (int i = 0; i < evaluator_.objective().rows(); ++i) {
+    for (int i = 0; i < rows; ++i)
         total += std::fabs(evaluator_.residuals()[static_cast<std::size_t>(i)]);
-        ++n;
-    }
-    return total / n;
+    return total / rows;
 }
 
 void Solver::evaluate_here() {
@@ -212,12 +211,11 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
 
     Status status = Status::bad_start;
     if (std::isfinite(f_)) {
-        double core = exact.core;
         if (exact.kind == LossKind::linear) {
             // A core much narrower than the residuals is a kink: approach it from wider ones.
             LossSpec smooth = exact;
             double yardstick = mean_residual();
-            core = 0.5 * yardstick;
+            double core = 0.5 * yardstick;
             while (core > std::max(4.0 * exact.core, 1e-9 * yardstick) && core > 0.0) {
                 smooth.core = core;
                 evaluator_.set_loss(smooth);

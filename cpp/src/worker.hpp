@@ -1,6 +1,7 @@
 // What one thread of a search owns: an evaluator, a solver and its way of noticing an interrupt.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -29,17 +30,20 @@ private:
     bool polls_;
 };
 
-// Workers are made on first use, each by its own thread, so that its memory is near that thread.
+// As many workers as the threads that a call asks for and its tasks can use. They are made on first
+// use, each by its own thread, so that its memory is near that thread.
 class WorkerPool {
 public:
-    WorkerPool(const Objective& objective, const SolverOptions& options, int threads,
+    WorkerPool(const Objective& objective, const SolverOptions& options, int threads, long tasks,
                Monitor& monitor)
         : objective_(objective),
           options_(options),
           monitor_(monitor),
-          workers_(static_cast<std::size_t>(threads)) {
+          workers_(static_cast<std::size_t>(
+              std::min<long>(thread_count(threads), std::max(tasks, 1L)))) {
         options.check();
     }
+    int size() const { return static_cast<int>(workers_.size()); }
     Worker& operator[](int worker) {
         auto& slot = workers_[static_cast<std::size_t>(worker)];
         if (!slot) slot = std::make_unique<Worker>(objective_, options_, monitor_, worker == 0);

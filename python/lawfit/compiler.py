@@ -340,18 +340,20 @@ class _Compiler:
         if f in ("logaddexp", "logsumexp"):
             return self.log_form(Apply("add", tuple(Apply("exp", (a,)) for a in args)))
         if f in ("min", "max"):
-            ids = [self.value_of(a) if ex.uses_variables(a) else self.broadcast(a) for a in args]
+            ids = [self.id_of(a) for a in args]
             return _single(self.chain(f, ids, lambda name, pair: self.emit(name, [*pair])))
         if f == "where" or f in _COMPARISON_CODE:
-            ids = [self.value_of(a) if ex.uses_variables(a) else self.broadcast(a) for a in args]
+            ids = [self.id_of(a) for a in args]
             if f == "where":
                 return _single(self.emit("where", [*ids]))
             code, swap = _COMPARISON_CODE[f]
             return _single(self.emit(code, [*(ids[::-1] if swap else ids)]))
         return self.form(_rewrite(node))
 
-    def broadcast(self, node: Node) -> _Id:
-        """Repeat a number that does not differ between rows for every row."""
+    def id_of(self, node: Node) -> _Id:
+        """Return any node as one value per row; a number without columns is repeated."""
+        if ex.uses_variables(node):
+            return self.value_of(node)
         return self.emit("affine", [self.slot(_fold(node))])
 
     def unary(self, name: str, argument: Node) -> _Affine:
@@ -376,8 +378,7 @@ class _Compiler:
                 return _single(self.emit("reciprocal", [power]) if exponent < 0 else power)
         if ex.is_positive(node) and (f == "pow" or _is_power_product(node)):
             return _single(self.emit("exp", [self.value(self.log_form(node))]))
-        left = self.value_of(a) if ex.uses_variables(a) else self.broadcast(a)
-        right = self.value_of(b) if ex.uses_variables(b) else self.broadcast(b)
+        left, right = self.id_of(a), self.id_of(b)
         if f == "div" and a == ONE:
             return _single(self.emit("reciprocal", [right]))
         return _single(self.emit(f, [left, right]))

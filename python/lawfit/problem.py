@@ -273,7 +273,8 @@ class Problem:
             points = np.column_stack([points, np.zeros(len(points))])
         values = self.objective(None, screening=True).values_at(points, threads)
         values = np.where(np.isfinite(values), values, np.inf).reshape(count, tournament)
-        chosen = points.reshape(count, tournament, -1)[np.arange(count), values.argmin(axis=1)]
+        points = points.reshape(count, tournament, self.dimension)
+        chosen = points[np.arange(count), values.argmin(axis=1)]
         if self.settings.scale == "fitted":
             chosen[:, -1] = np.nan  # set from the residuals at the start
         return np.asarray(chosen)

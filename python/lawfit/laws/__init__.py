@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from ..errors import FormulaError, InputError
+from ..errors import InputError
 from ..law import Law
 from . import dense, precision
 
@@ -43,7 +43,4 @@ def as_law(given: Law | str) -> Law:
         return _CATALOGUE[given]
     if given.replace("-", "_").isidentifier():
         return law(given)  # a bare word is a mistyped name, not a formula
-    try:
-        return Law(given)
-    except FormulaError:
-        raise
+    return Law(given)

@@ -156,7 +156,8 @@ def bootstrap(
     if not isinstance(spread, (int, np.integer)) or spread < 0:
         raise InputError(f"spread = {spread!r} must be an integer of 0 or more")
     seed = seed_from(rng)
-    starts = np.vstack([x[None, :], _spread(problem, int(spread), seed)])
+    workers = workers_from(threads)
+    starts = np.vstack([x[None, :], problem.draw_starts(int(spread), seed, workers)])
     raw = _core.bootstrap_cases(
         problem.objective(fit._start_points),
         starts,
@@ -165,7 +166,7 @@ def bootstrap(
         seed,
         TOLERANCE,
         MAX_EVALUATIONS,
-        workers_from(threads),
+        workers,
         reporter(progress, int(draws), "bootstrap draws"),
     )
     done = np.isfinite(raw["objective"])
@@ -190,9 +191,3 @@ def bootstrap(
         raise Interrupted(f"interrupted after {int(done.sum())} of {draws} draws", result)
     assert result is not None
     return result
-
-
-def _spread(problem: Any, count: int, seed: int) -> Floats:
-    if count == 0:
-        return np.empty((0, problem.dimension))
-    return np.asarray(problem.draw_starts(count, seed))

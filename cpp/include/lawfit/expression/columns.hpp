@@ -8,6 +8,9 @@
 
 namespace lawfit {
 
+// Rows that are worked on at a time: small enough for all registers of a program to stay in cache.
+constexpr int block_rows = 256;
+
 // Rows rounded up to what the kernels want.
 int padded_rows(int rows);
 

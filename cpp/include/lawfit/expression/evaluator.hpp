@@ -1,7 +1,6 @@
 // One worker's running of a program over a table: values, and adjoints back to the parameters.
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include <lawfit/aligned.hpp>
@@ -14,7 +13,7 @@ namespace lawfit {
 // and the columns must outlive it.
 class Evaluator {
 public:
-    static constexpr int block_rows = 256;
+    static constexpr int block_rows = lawfit::block_rows;
 
     Evaluator(const Program& program, const BoundColumns& columns);
 

@@ -7,7 +7,6 @@
 // the logarithm of the scale; c the logarithm of the integral of exp(-rho).
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include <Eigen/Core>
@@ -138,8 +137,7 @@ private:
     Vector point_, parameters_;
     Matrix chain_;                // (columns_, dimension): d leaf / d x
     bool chain_selects_ = false;  // every leaf is one parameter
-    bool chain_is_constant_ = false;
-    std::vector<int> selected_;  // then: the index in x of each column, -1 if fixed
+    std::vector<int> selected_;   // then: the index in x of each column, -1 if fixed
     Buffer u_, slope_, bend_, curvature_;
     Buffer seed_, scale_column_, scratch_;
     std::vector<double> gradient_, bend_gram_, curvature_gram_;

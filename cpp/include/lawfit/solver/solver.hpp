@@ -5,7 +5,8 @@
 // of sums of powers where column scaling does not, chosen so that the step has the length of a trust
 // region: a term that the start has made negligible has next to no curvature, and only a step bounded
 // by length, not by curvature, brings it back. Near it that model converges only linearly under a
-// robust loss; the exact Hessian, sum w rho'' J J^T + sum w rho' d2u, takes over. Bounds: each step minimises its model over the box (BoxStep).
+// robust loss; the exact Hessian, sum w rho'' J J^T + sum w rho' d2u, takes over. Bounds: each step
+// minimises its model over the box (BoxStep).
 // Losses with a kink that is sharp against the residuals (absolute, quantile, Huber under a fitted
 // scale) are reached through a sequence of smoother ones.
 #pragma once
@@ -20,7 +21,8 @@ struct SolverOptions {
     // Converged when a full Newton step promises less than tolerance * F (* total weight when the
     // scale is fitted). The default is some 1e-10 standard errors.
     double tolerance = 1e-20;
-    // Evaluations of the objective for one start; looked at once per step, so that a few more are possible.
+    // Evaluations of the objective for one start; looked at once per step, so that a few more are
+    // possible.
     int max_evaluations = 5000;
     // Length of the first step at most, in units of `typical`.
     double initial_radius = 1.0;
