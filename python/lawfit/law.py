@@ -84,11 +84,34 @@ def bounds_from_json(bounds: Sequence[float | None]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Variable:
-    """A column that the formula reads."""
+    """A column that the formula reads.
+
+    Parameters
+    ----------
+    name, unit, description : str
+        What it is called, counted in, and means.
+    span : tuple of float, optional
+        Smallest and largest value in the source, for examples and simulated runs.
+    levels : tuple, optional
+        The values that it takes in the source, where they are few: bits, epochs, families.
+    """
 
     name: str
     unit: str = ""
     description: str = ""
+    span: tuple[float, float] | None = None
+    levels: tuple[float, ...] | tuple[str, ...] | None = None
+
+    def draw(self, n: int, rng: np.random.Generator) -> NDArray[Any]:
+        """Return n values: of the levels, or log-uniform (uniform, if it reaches 0) in the span."""
+        if self.levels is not None:
+            return np.asarray(self.levels)[rng.integers(len(self.levels), size=n)]
+        if self.span is None:
+            raise InputError(f"variable {self.name} has neither a span nor levels to draw from")
+        low, high = self.span
+        if low > 0:
+            return np.exp(rng.uniform(math.log(low), math.log(high), n))
+        return rng.uniform(low, high, n)
 
 
 @dataclass(frozen=True)
@@ -146,6 +169,10 @@ class Law:
     name, target, source, published, notes, verified
         What it is called, the column it predicts, where it comes from, published coefficients,
         remarks, and whether form and coefficients were checked against a second source.
+    protocol : str
+        How the source fitted it: objective, space, starts, filters.
+    example : mapping of str to float, optional
+        Coefficients of plausible size for examples and tests, where none are published in full.
     """
 
     formula: str
@@ -155,6 +182,8 @@ class Law:
     published: tuple[Published, ...] = ()
     notes: str = ""
     verified: bool = True
+    protocol: str = ""
+    example: Mapping[str, float] | None = None
     declared_parameters: tuple[Parameter, ...] = ()
     declared_variables: tuple[Variable, ...] | None = None
     _names: tuple[str, ...] = field(default=(), repr=False, compare=False)
@@ -171,6 +200,8 @@ class Law:
         published: Iterable[Published] = (),
         notes: str = "",
         verified: bool = True,
+        protocol: str = "",
+        example: Mapping[str, float] | None = None,
     ) -> None:
         declared_parameters = tuple(
             p if isinstance(p, Parameter) else Parameter(p) for p in parameters
@@ -204,6 +235,8 @@ class Law:
             "published": tuple(published),
             "notes": notes,
             "verified": verified,
+            "protocol": protocol,
+            "example": example,
             "declared_parameters": declared_parameters,
             "declared_variables": declared_variables,
             "_names": used,
@@ -254,7 +287,60 @@ class Law:
             published=self.published,
             notes=self.notes,
             verified=self.verified,
+            protocol=self.protocol,
+            example=self.example,
         )
+
+    def coefficients(self, name: str | None = None) -> dict[str, float]:
+        """Return a published set by name; without a name the first, or else the example's.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        for published in self.published:
+            if name is None or published.name == name:
+                return dict(published.params)
+        if name is None and self.example is not None:
+            return dict(self.example)
+        known = ", ".join(p.name for p in self.published) or "none"
+        raise InputError(
+            f"{self.name or self.formula} has no set of coefficients {name or ''!r}; known: {known}"
+        )
+
+    def simulate(
+        self,
+        n: int = 200,
+        *,
+        params: Mapping[str, float] | None = None,
+        noise: float = 0.003,
+        rng: Any = 0,
+    ) -> Runs:
+        """Draw runs in the variables' spans and add noise to what the law predicts.
+
+        Parameters
+        ----------
+        n : int
+            Number of runs.
+        params : mapping of str to float, optional
+            Natural units; without it those of `coefficients`.
+        noise : float
+            Standard deviation of the logarithm of the target; of the target itself where the law
+            predicts values that are not positive.
+        rng : int or Generator
+
+        Raises
+        ------
+        InputError
+            If a variable has neither span nor levels, or no coefficients are known.
+        """
+        generator = np.random.default_rng(rng)
+        columns = {v.name: v.draw(n, generator) for v in self.declared_variables or ()}
+        value = self.predict(self.coefficients() if params is None else params, columns)
+        draws = generator.normal(0.0, noise, n)
+        target = value * np.exp(draws) if (value > 0).all() else value + draws
+        return Runs({**columns, self.target: target}, source="simulated runs")
 
     def predict(self, params: Mapping[str, float], runs: Any) -> NDArray[np.float64]:
         """Evaluate the law.

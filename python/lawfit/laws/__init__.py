@@ -8,14 +8,30 @@ from ..errors import InputError
 from ..law import Law
 from . import dense, precision
 
-__all__ = ["as_law", "law", "laws"]
+__all__ = ["as_law", "law", "laws", "themes"]
 
-_CATALOGUE: dict[str, Law] = {law.name: law for law in (*dense.LAWS, *precision.LAWS)}
+_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in (dense, precision)}
+_CATALOGUE: dict[str, Law] = {law.name: law for laws in _THEMES.values() for law in laws}
 
 
-def laws() -> tuple[str, ...]:
-    """Return the names of the laws in the catalogue."""
-    return tuple(_CATALOGUE)
+def themes() -> tuple[str, ...]:
+    """Return the themes of the catalogue."""
+    return tuple(_THEMES)
+
+
+def laws(theme: str | None = None) -> tuple[str, ...]:
+    """Return the names of the laws in the catalogue, or of one theme.
+
+    Raises
+    ------
+    InputError
+        If there is no such theme.
+    """
+    if theme is None:
+        return tuple(_CATALOGUE)
+    if theme not in _THEMES:
+        raise InputError(f"there is no theme {theme!r}; known: {', '.join(_THEMES)}")
+    return tuple(law.name for law in _THEMES[theme])
 
 
 def law(name: str) -> Law:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from ..law import Law, Parameter, Published, Source, Variable
 
 _N = Variable(
-    "N", "parameters", "model parameters, embeddings included unless a set says otherwise"
+    "N",
+    "parameters",
+    "model parameters, embeddings included unless a set says otherwise",
+    span=(5e7, 2e10),
 )
-_D = Variable("D", "tokens", "training tokens")
+_D = Variable("D", "tokens", "training tokens", span=(1e9, 1e12))
 
 CHINCHILLA = Law(
     "E + A / N**alpha + B / D**beta",
@@ -26,6 +29,7 @@ CHINCHILLA = Law(
         "eq. 2 and 10 (section 3.3, appendix D.2)",
         2022,
     ),
+    protocol="hoffmann2022: sum of Huber(1e-3) on log loss, L-BFGS from 4,500 starts.",
     published=[
         Published(
             "hoffmann2022",
@@ -69,7 +73,10 @@ KAPLAN = Law(
         ),
         Parameter("D_c", "log", start=(1e10, 1e17), description="tokens"),
     ],
-    [Variable("N", "parameters", "model parameters without embeddings"), _D],
+    [
+        Variable("N", "parameters", "model parameters without embeddings", span=(1e3, 1.5e9)),
+        Variable("D", "tokens", "training tokens", span=(2e7, 2.3e10)),
+    ],
     name="kaplan",
     source=Source("Scaling Laws for Neural Language Models", "2001.08361", "eq. 1.5 and 4.1", 2020),
     published=[
@@ -82,6 +89,7 @@ KAPLAN = Law(
             "0.095) are another set on purpose",
         )
     ],
+    protocol="Curve fits to the logarithm of the loss; no starts or errors are reported.",
     notes="No irreducible term: the loss goes to zero with N and D.",
 )
 
@@ -92,7 +100,7 @@ POWER_LAW = Law(
         Parameter("A", "log", start=(1.0, 7.2e10), description="scale, x_0**alpha in the source"),
         Parameter("alpha", start=(0.0, 2.0), description="exponent"),
     ],
-    [Variable("x", "", "parameters, tokens, compute or any other resource")],
+    [Variable("x", "", "parameters, tokens, compute or any other resource", span=(1e4, 1e9))],
     name="power-law",
     source=Source(
         "Scaling Laws for Autoregressive Generative Modeling", "2010.14701", "eq. 1.1", 2020

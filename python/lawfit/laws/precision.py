@@ -5,16 +5,19 @@ from __future__ import annotations
 from ..law import Law, Parameter, Published, Source, Variable
 
 _SOURCE = "Scaling Laws for Precision"
+_WIDTHS = (4.0, 5.0, 6.0, 8.0, 12.0, 16.0)
 _BITS = [
-    Variable("P_w", "bits", "bits of the weights in training; 16 for unquantized"),
-    Variable("P_a", "bits", "bits of the activations in training; 16 for unquantized"),
-    Variable("P_kv", "bits", "bits of the key-value cache in training; 16 for unquantized"),
+    Variable(name, "bits", f"bits of the {what} in training; 16 for unquantized", levels=_WIDTHS)
+    for name, what in (("P_w", "weights"), ("P_a", "activations"), ("P_kv", "key-value cache"))
 ]
 _POST = Variable(
-    "P_post", "bits", "bits of the weights after post-training quantization; 16 for none"
+    "P_post",
+    "bits",
+    "bits of the weights after post-training quantization; 16 for none",
+    levels=(3.0, 4.0, 5.0, 6.0, 16.0),
 )
-_N = Variable("N", "parameters", "model parameters without embeddings")
-_D = Variable("D", "tokens", "training tokens")
+_N = Variable("N", "parameters", "model parameters without embeddings", span=(3e7, 3e8))
+_D = Variable("D", "tokens", "training tokens", span=(1.5e9, 2.6e10))
 
 _BASE = [
     Parameter("A", "log", start=(1.0, 1e8), description="scale of the parameter term"),
