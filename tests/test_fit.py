@@ -798,3 +798,39 @@ def test_warnings(runs: lf.Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not short.success
     assert short.status == "evaluation_limit"
     assert any("did not converge" in w for w in short.warnings)
+
+
+@pytest.mark.parametrize(
+    ("formula", "loss", "scale"),
+    [
+        ("E + A / N**alpha + B / D**beta", "huber:1e-3", "fixed"),
+        ("E + A / N**alpha + B / D**beta", "huber:1e-3", "fitted"),
+        ("A / N**alpha + B / D**beta", "squared", "fixed"),
+        ("E + A * sigmoid(alpha * (log(N) - n))", "absolute", "fixed"),
+    ],
+)
+def test_early_stop_claims_are_right(formula: str, loss: str, scale: Any) -> None:
+    runs = lf.datasets.load("simulated_chinchilla")
+    settings: dict[str, Any] = {"loss": loss, "scale": scale, "starts": 400, "rng": 5}
+    law = lf.Law(formula, variables=["N", "D"] if "D" in formula else ["N"])
+    early = lf.fit(law, runs, **settings)
+    full = lf.fit(law, runs, early_stop=False, **settings)
+    assert full.starts.joined == 0
+    assert early.starts.joined > 200
+    assert early.evaluations < 0.8 * full.evaluations
+    assert early.objective == pytest.approx(full.objective, rel=1e-9)
+    # A claim is wrong where a start is counted to another minimum than the one it ends in.
+    assert abs(early.starts.hits - full.starts.hits) <= 4
+
+
+def test_automatic_starts_go_on_while_minima_turn_up_once() -> None:
+    x = np.linspace(0.05, 1.0, 40)
+    smooth = lf.fit("E + A * x**2", {"x": x, "loss": 1.0 + x**2 + 0.01 * np.cos(9 * x)})
+    assert smooth.starts.n == 100
+    assert smooth.starts.missed <= 0.01
+    # A wave's frequency has a minimum of its own for every few periods.
+    law = lf.Law("a * sin(w * x + p)", [lf.Parameter("w", start=(1.0, 300.0))], ["x"])
+    wavy = {"x": x, "loss": np.sin(71.0 * x + 0.3) + 0.3 * np.sin(33.0 * x)}
+    rugged = lf.fit(law, wavy, residual="linear", loss="squared")
+    assert rugged.starts.n > 100
+    assert rugged.starts.missed <= 0.01 or rugged.starts.n == 1600

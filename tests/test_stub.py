@@ -112,7 +112,7 @@ def check_array(value: Any, shape: tuple[int, ...], kind: type = np.float64) -> 
 
 def test_results_are_what_the_stub_says() -> None:
     objective = make_objective()
-    found = _core.multistart(objective, [[0.0], [5.0]], 1e-20, 100, 1, None)
+    found = _core.multistart(objective, [[0.0], [5.0]], 1e-20, 100, True, 1, None)
     assert set(found) == keys("MultistartResult")
     check_array(found["x"], (2, 1))
     check_array(found["objective"], (2,))

@@ -217,13 +217,14 @@ void require_points(const Objective& objective, const Array& points, const char*
 }
 
 py::dict run_multistart(const Objective& objective, const Array& starts, double tolerance,
-                        int max_evaluations, int threads, const py::object& progress) {
+                        int max_evaluations, bool early_stop, int threads,
+                        const py::object& progress) {
     require_points(objective, starts, "starts");
     const SolverOptions options = solver_options(tolerance, max_evaluations);
     const double* data = starts.data();
     const long count = static_cast<long>(starts.shape(0));
     const MultistartResult r = watched(progress, [&](Monitor& monitor) {
-        return multistart(objective, data, count, options, threads, monitor);
+        return multistart(objective, data, count, options, early_stop, threads, monitor);
     });
     py::dict out;
     out["x"] = to_array(r.x, {count, objective.dimension()});
@@ -231,6 +232,7 @@ py::dict run_multistart(const Objective& objective, const Array& starts, double 
     out["decrement"] = to_array(r.decrement);
     out["status"] = to_array(r.status);
     out["evaluations"] = to_array(r.evaluations);
+    out["joined"] = to_array(r.joined);
     out["interrupted"] = r.interrupted;
     return out;
 }
@@ -378,8 +380,8 @@ PYBIND11_MODULE(_core, m) {
             py::arg("points"), py::arg("threads") = 0);
 
     m.def("multistart", &run_multistart, py::arg("objective"), py::arg("starts"),
-          py::arg("tolerance"), py::arg("max_evaluations"), py::arg("threads"),
-          py::arg("progress"));
+          py::arg("tolerance"), py::arg("max_evaluations"), py::arg("early_stop"),
+          py::arg("threads"), py::arg("progress"));
     m.def("bootstrap_cases", &run_bootstrap, py::arg("objective"), py::arg("starts"),
           py::arg("first_draw"), py::arg("draws"), py::arg("seed"), py::arg("tolerance"),
           py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));

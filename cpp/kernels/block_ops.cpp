@@ -599,29 +599,40 @@ double dot(int n, const double* a, const double* b) {
     return sum(s0 + s1);
 }
 
+// Products of column p with `count` others and, on request, with itself and with the slope: all sums of
+// a pass are in registers, so that each column is read once.
+template <int count, bool last>
+void gram_pass(int n, const double* column, const double* const* others, const double* weight,
+               double* products, const double* slope, double* slope_product) {
+    Vector s[count + 1] = {}, g = {};
+    for (int i = 0; i < n; i += width) {
+        const Vector a = load(column + i);
+        const Vector v = load(weight + i) * a;
+        for (int q = 0; q < count; ++q) s[q] += v * load(others[q] + i);
+        if (last) {
+            s[count] += v * a;
+            if (slope) g += load(slope + i) * a;
+        }
+    }
+    for (int q = 0; q < count; ++q) products[q] += sum(s[q]);
+    if (last) {
+        products[count] += sum(s[count]);
+        if (slope) *slope_product += sum(g);
+    }
+}
+
 void gram(int n, int columns, const double* const* jacobian, const double* weight, double* gram,
-          double* scratch) {
+          const double* slope, double* gradient) {
     for (int p = 0; p < columns; ++p) {
-        multiply(n, 1.0, jacobian[p], weight, scratch, false);
         double* row = gram + p * (p + 1) / 2;
         int q = 0;
-        for (; q + 3 <= p; q += 4) {  // four products at a time hide the latency of the additions
-            const double *a = jacobian[q], *b = jacobian[q + 1], *c = jacobian[q + 2],
-                         *d = jacobian[q + 3];
-            Vector sa = {}, sb = {}, sc = {}, sd = {};
-            for (int i = 0; i < n; i += width) {
-                const Vector v = load(scratch + i);
-                sa += v * load(a + i);
-                sb += v * load(b + i);
-                sc += v * load(c + i);
-                sd += v * load(d + i);
-            }
-            row[q] += sum(sa);
-            row[q + 1] += sum(sb);
-            row[q + 2] += sum(sc);
-            row[q + 3] += sum(sd);
-        }
-        for (; q <= p; ++q) row[q] += dot(n, scratch, jacobian[q]);
+        for (; q + 6 <= p; q += 6)
+            gram_pass<6, false>(n, jacobian[p], jacobian + q, weight, row + q, nullptr, nullptr);
+        constexpr decltype(&gram_pass<0, true>) passes[] = {gram_pass<0, true>, gram_pass<1, true>,
+                                                            gram_pass<2, true>, gram_pass<3, true>,
+                                                            gram_pass<4, true>, gram_pass<5, true>};
+        passes[p - q](n, jacobian[p], jacobian + q, weight, row + q, slope,
+                      slope ? gradient + p : nullptr);
     }
 }
 

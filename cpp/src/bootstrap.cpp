@@ -40,7 +40,8 @@ BootstrapResult bootstrap_cases(const Objective& objective, const double* starts
         int evaluations = 0;
         for (int s = 0; s < start_count && !monitor.stopped(); ++s) {
             w.start = Eigen::Map<const Vector>(starts + static_cast<std::ptrdiff_t>(s) * p, p);
-            w.solver.solve(w.start, w.solution, &w);
+            w.solver.solve(w.start, w.solution, &w, nullptr,
+                           s == 0 ? From::nearby : From::anywhere);
             evaluations += w.solution.evaluations;
             if (s == 0) warm = w.solution.objective;
             const bool better = best.status == Status::not_run ||

@@ -60,6 +60,15 @@ Evaluator::Evaluator(const Program& program, const BoundColumns& columns)
     work_.assign(index(block), 0.0);
     adjoint_tangent_written_.resize(index(operations));
     find_dependence();
+    find_log_sum();
+    std::size_t most = 0;
+    for (const LinearTerm& term : log_sum_) most = std::max(most, term.leaves.size());
+    factors_.resize(most);
+    if (!log_sum_.empty()) {
+        ones_.assign(index(block), 1.0);
+        most = std::max(most, index(leaves));
+        gram_.resize(most * (most + 1) / 2);
+    }
     register_written_.resize(index(operations));
     leaf_written_.resize(index(leaves));
     for (int k = 0; k < leaves; ++k) leaf_pointers_.push_back(leaf_columns_.data() + k * block);

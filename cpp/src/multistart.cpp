@@ -2,13 +2,58 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <numeric>
 
 #include "worker.hpp"
 
 namespace lawfit {
 
+namespace {
+
+constexpr long first_batch = 32;
+
+// A stride through the starts that spreads any first few of them over a grid: near the golden
+// section of the count, and coprime to it.
+long spreading_stride(long count) {
+    long stride = std::max(1L, static_cast<long>(0.6180339887498949 * static_cast<double>(count)));
+    while (std::gcd(stride, count) != 1) ++stride;
+    return stride;
+}
+
+// The distinct ends of finished starts, each by the number of the first start that came to it.
+class Ends {
+public:
+    Ends(const Objective& objective, const MultistartResult& result)
+        : slack_(objective.terms().scale_is_fitted ? objective.rows() : 0.0), result_(result) {}
+
+    // The first start that ended where start i did.
+    long first_at_end_of(long i) {
+        for (const long start : starts_)
+            if (same(objective(i), objective(start)) || (exact(i) && exact(start))) return start;
+        starts_.push_back(i);
+        return i;
+    }
+
+private:
+    double objective(long i) const { return result_.objective[static_cast<std::size_t>(i)]; }
+    bool exact(long i) const {
+        return result_.status[static_cast<std::size_t>(i)] == static_cast<int>(Status::exact);
+    }
+    bool same(double a, double b) const {
+        return std::fabs(a - b) <= 1e-6 * std::max(std::fabs(b), slack_);
+    }
+
+    double slack_;
+    const MultistartResult& result_;
+    std::vector<long> starts_;
+};
+
+}  // namespace
+
 MultistartResult multistart(const Objective& objective, const double* starts, long count,
-                            const SolverOptions& options, int threads, Monitor& monitor) {
+                            const SolverOptions& options, bool early_stop, int threads,
+                            Monitor& monitor) {
     const int p = objective.dimension();
     const auto n = static_cast<std::size_t>(count);
     MultistartResult result;
@@ -18,19 +63,55 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
     result.decrement.assign(n, NAN);
     result.status.assign(n, static_cast<int>(Status::not_run));
     result.evaluations.assign(n, 0);
+    result.joined.assign(n, -1);
 
     WorkerPool pool(objective, options, threads, count, monitor);
-    parallel_for(count, pool.size(), monitor, [&](long task, int worker) {
-        Worker& w = pool[worker];
-        w.start = Eigen::Map<const Vector>(starts + task * p, p);
-        w.solver.solve(w.start, w.solution, &w);
-        const auto i = static_cast<std::size_t>(task);
-        std::copy(w.solution.x.begin(), w.solution.x.end(), result.x.begin() + task * p);
-        result.objective[i] = w.solution.objective;
-        result.decrement[i] = w.solution.decrement;
-        result.status[i] = static_cast<int>(w.solution.status);
-        result.evaluations[i] = w.solution.evaluations;
-    });
+    Paths paths(p);
+    Ends ends(objective, result);
+    std::vector<Path> batch_paths;
+    const long stride = spreading_stride(count);
+    const auto start_of = [&](long task) {
+        return static_cast<long>(static_cast<std::uint64_t>(task) *
+                                 static_cast<std::uint64_t>(stride) %
+                                 static_cast<std::uint64_t>(count));
+    };
+    // What a batch knows is what the batches before it found, whatever thread found it first.
+    for (long begin = 0, end = 0; begin < count && !monitor.stopped(); begin = end) {
+        end = std::min(count, std::max(first_batch, 2 * begin));
+        batch_paths.resize(static_cast<std::size_t>(end - begin));
+        parallel_for(end - begin, pool.size(), monitor, [&](long task, int worker) {
+            Worker& w = pool[worker];
+            const long start = start_of(begin + task);
+            const auto i = static_cast<std::size_t>(start);
+            w.start = Eigen::Map<const Vector>(starts + start * p, p);
+            w.follower.begin(early_stop ? &paths : nullptr);
+            w.solver.solve(w.start, w.solution, &w, early_stop ? &w.follower : nullptr);
+            result.evaluations[i] = w.solution.evaluations;
+            result.status[i] = static_cast<int>(w.solution.status);
+            if (w.solution.status == Status::joined) {
+                result.joined[i] = w.follower.end();
+                return;
+            }
+            std::copy(w.solution.x.begin(), w.solution.x.end(), result.x.begin() + start * p);
+            result.objective[i] = w.solution.objective;
+            result.decrement[i] = w.solution.decrement;
+            if (early_stop) batch_paths[static_cast<std::size_t>(task)] = w.follower.path();
+        });
+        for (long task = 0; early_stop && task < end - begin; ++task) {
+            const long start = start_of(begin + task);
+            const auto i = static_cast<std::size_t>(start);
+            if (const long joined = result.joined[i]; joined >= 0) {
+                const auto j = static_cast<std::size_t>(joined);
+                std::copy_n(result.x.begin() + joined * p, p, result.x.begin() + start * p);
+                result.objective[i] = result.objective[j];
+                result.decrement[i] = result.decrement[j];
+                result.status[i] = result.status[j];
+            } else if (succeeded(static_cast<Status>(result.status[i]))) {
+                paths.add(batch_paths[static_cast<std::size_t>(task)], ends.first_at_end_of(start));
+            }
+        }
+        paths.publish();
+    }
     result.interrupted = monitor.stopped();
     return result;
 }

@@ -59,7 +59,7 @@ ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective)
     parameters_.resize(objective.program().parameter_count());
     chain_.setZero(columns_, dimension());
     for (Buffer* b : {&u_, &slope_, &bend_, &curvature_}) b->assign(padded, 0.0);
-    for (Buffer* b : {&seed_, &scale_column_, &scratch_}) b->assign(block, 0.0);
+    for (Buffer* b : {&seed_, &scale_column_}) b->assign(block, 0.0);
     gradient_.resize(index(columns_));
     bend_gram_.resize(index(columns_ * (columns_ + 1) / 2));
     curvature_gram_.resize(bend_gram_.size());
@@ -161,14 +161,15 @@ void ObjectiveEvaluator::derivatives(Vector& gradient, Matrix* bend, Matrix* cur
             k.scale(n, -1.0, u_.data() + at, scale_column_.data(), false);
             jacobian_[index(leaves)] = scale_column_.data();
         }
-        for (int c = 0; c < columns_; ++c)
-            gradient_[index(c)] += k.dot(n, slope_.data() + at, jacobian_[index(c)]);
+        if (!bend && !curvature)
+            for (int c = 0; c < columns_; ++c)
+                gradient_[index(c)] += k.dot(n, slope_.data() + at, jacobian_[index(c)]);
         if (bend)
             k.gram(n, columns_, jacobian_.data(), bend_.data() + at, bend_gram_.data(),
-                   scratch_.data());
+                   slope_.data() + at, gradient_.data());
         if (curvature)
             k.gram(n, columns_, jacobian_.data(), curvature_.data() + at, curvature_gram_.data(),
-                   scratch_.data());
+                   bend ? nullptr : slope_.data() + at, gradient_.data());
     }
     to_free(gradient_.data(), gradient);
     if (scale) gradient[dimension() - 1] += total_weight_;
@@ -190,8 +191,7 @@ void ObjectiveEvaluator::second_order(Matrix& second) {
             k.scale(n, factor_, slope_.data() + at, seed_.data(), false);
         else
             k.multiply(n, factor_, slope_.data() + at, row_factor.data() + at, seed_.data(), false);
-        evaluator_.reverse(b, seed_.data());
-        evaluator_.second_order(b, second_gram_.data());
+        evaluator_.second_order(b, seed_.data(), second_gram_.data());
         if (scale) scale_curvature += k.dot(n, slope_.data() + at, u_.data() + at);
     }
     for (int l = 0; l < leaves; ++l)

@@ -115,7 +115,7 @@ bool Solver::trust_step(double radius) {
     return step_.allFinite() && std::isfinite(high);
 }
 
-Status Solver::minimise(double tolerance, Interrupt* interrupt) {
+Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher) {
     const Objective::Bounds& bounds = evaluator_.objective().bounds();
     const auto converged = [&] {
         return box_.bound_is_active() ? Status::at_bound : Status::converged;
@@ -125,6 +125,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt) {
     damping_ = 0.0;
     double last_small_decrement = INFINITY;
     int idle_steps = 0, rejections = 0;
+    if (watcher && watcher->passes(x_, f_)) return Status::joined;
     build_model(false);
 
     for (;;) {
@@ -191,48 +192,63 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt) {
         else if (ratio > 0.75 && length > 0.7 * radius)
             radius = std::max(radius, 2.0 * length);
 
+        if (watcher && watcher->passes(x_, f_)) return Status::joined;
         if (relative_gain < 0.01) newton = true;
         build_model(newton);
     }
 }
 
-void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt) {
+void Solver::change_loss(const LossSpec& loss) {
+    evaluator_.set_loss(loss);
+    floor_ =
+        evaluator_.objective().terms().scale_is_fitted ? -INFINITY : evaluator_.rounding_floor();
+    evaluate_here();
+}
+
+void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt, Watcher* watcher,
+                   From from) {
     const Objective& objective = evaluator_.objective();
     const Objective::Bounds& bounds = objective.bounds();
     const LossSpec exact = objective.terms().loss;
+    const auto ended = [](Status s) {
+        return s == Status::interrupted || s == Status::evaluation_limit || s == Status::joined;
+    };
     first_evaluation_ = evaluator_.evaluations();
     evaluator_.set_loss(exact);
     decrement_ = 0.0;
     x_ = start;
     if (objective.terms().scale_is_fitted && std::isnan(x_[x_.size() - 1])) set_initial_scale();
     x_ = x_.cwiseMax(bounds.lower).cwiseMin(bounds.upper);
-    evaluate_here();
-    floor_ = objective.terms().scale_is_fitted ? -INFINITY : evaluator_.rounding_floor();
+    change_loss(exact);
 
     Status status = Status::bad_start;
     if (std::isfinite(f_)) {
+        status = Status::not_run;
+        LossSpec loss = exact;
+        double yardstick = mean_residual();
+        double core = 0.5 * yardstick;
+        if (exact.kind != LossKind::squared && from == From::anywhere) {
+            change_loss({});
+            if (std::isfinite(f_)) status = minimise(1e-2, interrupt, watcher);
+            watcher = nullptr;
+            yardstick = mean_residual();
+            core = 0.2 * yardstick;
+        }
         if (exact.kind == LossKind::linear) {
-            // A core much narrower than the residuals is a kink: approach it from wider ones.
-            LossSpec smooth = exact;
-            double yardstick = mean_residual();
-            double core = 0.5 * yardstick;
-            while (core > std::max(4.0 * exact.core, 1e-9 * yardstick) && core > 0.0) {
-                smooth.core = core;
-                evaluator_.set_loss(smooth);
-                evaluate_here();
-                status = minimise(1e-2, interrupt);
-                if (status == Status::interrupted || status == Status::evaluation_limit) break;
+            while (!ended(status) && core > std::max(4.0 * exact.core, 1e-9 * yardstick)) {
+                loss.core = core;
+                change_loss(loss);
+                status = minimise(1e-2, interrupt, nullptr);
                 yardstick = mean_residual();
                 core = std::min(0.1 * core, 0.2 * yardstick);
             }
-            smooth.core = std::max(exact.core, 1e-10 * yardstick);
-            evaluator_.set_loss(smooth);
-            evaluate_here();
+            loss.core = std::max(exact.core, 1e-10 * yardstick);
         }
-        if (status != Status::interrupted && status != Status::evaluation_limit)
-            status = minimise(options_.tolerance, interrupt);
-        evaluator_.set_loss(exact);
-        evaluate_here();
+        if (!ended(status)) {
+            change_loss(loss);
+            status = minimise(options_.tolerance, interrupt, watcher);
+        }
+        change_loss(exact);
     }
     solution.x = x_;
     solution.objective = f_;

@@ -1,4 +1,4 @@
-// What one thread of a search owns: an evaluator, a solver and its way of noticing an interrupt.
+// What one thread of a search owns: an evaluator, a solver, the path of its start and its way of noticing an interrupt.
 #pragma once
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <lawfit/parallel.hpp>
+#include <lawfit/search/paths.hpp>
 #include <lawfit/solver/solver.hpp>
 
 namespace lawfit {
@@ -13,7 +14,11 @@ namespace lawfit {
 class Worker final : public Interrupt {
 public:
     Worker(const Objective& objective, const SolverOptions& options, Monitor& monitor, bool polls)
-        : evaluator(objective), solver(evaluator, options), monitor_(monitor), polls_(polls) {}
+        : evaluator(objective),
+          solver(evaluator, options),
+          follower(objective),
+          monitor_(monitor),
+          polls_(polls) {}
 
     bool requested() override {
         if (polls_) monitor_.check();
@@ -22,6 +27,7 @@ public:
 
     ObjectiveEvaluator evaluator;
     Solver solver;
+    PathFollower follower;
     Solution solution;
     Vector start;
 

@@ -17,6 +17,7 @@ class MultistartResult(TypedDict):
     decrement: Floats
     status: Ints
     evaluations: Ints
+    joined: Ints  # the start whose way was met and whose end is given, or -1
     interrupted: bool
 
 class BootstrapResult(TypedDict):
@@ -98,6 +99,7 @@ def multistart(
     starts: ArrayLike,
     tolerance: float,
     max_evaluations: int,
+    early_stop: bool,
     threads: int,
     progress: Reporter | None,
 ) -> MultistartResult: ...

@@ -26,7 +26,10 @@ __all__ = ["fit"]
 
 Floats = NDArray[np.float64]
 
+# starts="auto": this many, doubled until the estimated chance of a minimum not seen is low enough.
 AUTO_STARTS = 100
+AUTO_MOST = 1600
+AUTO_MISSED = 0.01
 
 
 def fit(
@@ -50,6 +53,7 @@ def fit(
     missing: str = "raise",
     threads: int | None = None,
     rng: int | np.random.Generator | None = 0,
+    early_stop: bool = True,
     progress: Progress = False,
 ) -> Fit:
     """Fit a law to a table of runs by multi-start minimisation.
@@ -79,7 +83,9 @@ def fit(
         Weights multiply the loss of each row; sigma, the standard deviation of the residual,
         divides the residual before the loss. An array or the name of a column; not both.
     starts : "auto", int, array, mapping, Grid, or str
-        "auto": 100 quasi-random starts. An int: that many. An array of shape (k, free parameters),
+        "auto": 100 quasi-random starts, doubled up to 1,600 until the estimated chance that one
+        more start would find a minimum not seen so far is at most 1 % (`Starts.missed`). An int:
+        that many. An array of shape (k, free parameters),
         a mapping of arrays, a list of mappings, or a `Grid`: those points, in natural units. The
         name of a protocol: its starts.
     protocol : str, optional
@@ -93,6 +99,10 @@ def fit(
         Default: all that OMP_NUM_THREADS allows. The result is the same for any number.
     rng : int, Generator or None
         Seed of the starts. The same seed gives the same bits.
+    early_stop : bool
+        Whether a start that meets the way of an earlier one is stopped there and counted to that
+        one's minimum (`Starts.joined` says how many were). False: every start is followed to its
+        end.
     progress : bool or callable(done, total)
 
     Returns
@@ -151,16 +161,27 @@ def fit(
         **{kind: _row_values(table, kind, name) for kind, name in row_values.items()},
     )
     problem = Problem(law.resolved(table), table, settings)
-    points = _starts(problem, starts, seed, workers)
+    automatic = isinstance(starts, str) and starts == "auto"
+    points = _starts(problem, AUTO_STARTS if automatic else starts, seed, workers)
     objective = problem.objective(points)
-    raw = _core.multistart(
-        objective,
-        points,
-        TOLERANCE,
-        MAX_EVALUATIONS,
-        workers,
-        reporter(progress, len(points), "starts"),
-    )
+
+    def run(some: Floats) -> dict[str, Any]:
+        report = reporter(progress, len(some), "starts")
+        return dict(
+            _core.multistart(
+                objective, some, TOLERANCE, MAX_EVALUATIONS, early_stop, workers, report
+            )
+        )
+
+    raw = run(points)
+    while automatic and _wants_more(problem, raw):
+        more = problem.draw_starts(len(points), seed, workers, first=len(points))
+        found = run(more)
+        found["joined"] = np.where(found["joined"] >= 0, found["joined"] + len(points), -1)
+        points = np.concatenate([points, more])
+        interrupted = found.pop("interrupted")
+        raw = {k: np.concatenate([raw[k], v]) for k, v in found.items()}
+        raw["interrupted"] = interrupted
     result = _assemble(problem, raw, points, seed, omitted, time.perf_counter() - begun)
     if raw["interrupted"]:
         done = int(np.sum(raw["status"] != _NOT_RUN))
@@ -220,8 +241,6 @@ def _row_values(table: Runs, kind: str, name: str) -> Floats:
 
 
 def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
-    if isinstance(starts, str):
-        starts = AUTO_STARTS
     if isinstance(starts, (int, np.integer)) and not isinstance(starts, bool):
         if starts < 1:
             raise InputError(f"starts = {starts}: at least one start is needed")
@@ -240,6 +259,36 @@ def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
     return problem.to_coordinates(columns)
 
 
+def _wants_more(problem: Problem, raw: Mapping[str, Any]) -> bool:
+    count = len(raw["status"])
+    if raw["interrupted"] or count >= AUTO_MOST or not problem.free:
+        return False
+    return _report(problem, raw).missed > AUTO_MISSED
+
+
+def _succeeded(raw: Mapping[str, Any]) -> NDArray[np.bool_]:
+    succeeded = np.array([ok for _, ok, _ in _core.statuses])
+    return np.asarray(succeeded[raw["status"]] & np.isfinite(raw["objective"]))
+
+
+def _reference(problem: Problem) -> float:
+    return float(problem.runs.n) if problem.settings.scale == "fitted" else 0.0
+
+
+def _report(problem: Problem, raw: Mapping[str, Any]) -> Starts:
+    objective, status = raw["objective"], raw["status"]
+    # Fits through every target differ by rounding alone: they are one minimum.
+    exact = status == _EXACT
+    ranked = np.where(exact, np.min(objective[exact], initial=np.inf), objective)
+    return Starts.from_objectives(
+        ranked,
+        _succeeded(raw),
+        status != _NOT_RUN,
+        _reference(problem),
+        joined=int(np.sum(raw["joined"] >= 0)),
+    )
+
+
 def _assemble(
     problem: Problem,
     raw: Mapping[str, Any],
@@ -252,12 +301,7 @@ def _assemble(
     finite = np.isfinite(objective)
     if not finite.any():
         return None
-    succeeded = np.array([_core.statuses[s][1] for s in status]) & finite
-    reference = float(problem.runs.n) if problem.settings.scale == "fitted" else 0.0
-    # Fits through every target differ by rounding alone: they are one minimum.
-    exact = status == _EXACT
-    ranked = np.where(exact, np.min(objective[exact], initial=np.inf), objective)
-    report = Starts.from_objectives(ranked, succeeded, status != _NOT_RUN, reference)
+    succeeded, reference = _succeeded(raw), _reference(problem)
     best = int(np.nanargmin(np.where(finite, objective, np.nan)))
     if succeeded.any():
         # A start that ran out of evaluations a hair below a converged one is not preferred to it.
@@ -278,7 +322,7 @@ def _assemble(
         omitted=omitted,
         evaluations=int(raw["evaluations"].sum()),
         seconds=seconds,
-        starts=report,
+        starts=_report(problem, raw),
         seed=seed,
         target=problem.settings.target,
         residual=problem.settings.residual,

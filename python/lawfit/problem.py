@@ -259,8 +259,10 @@ class Problem:
             low[k], high[k] = a, b
         return low, high
 
-    def draw_starts(self, count: int, seed: int, threads: int = 0) -> Floats:
-        """Draw starts evenly in the start box; of each eight neighbours the best is kept.
+    def draw_starts(self, count: int, seed: int, threads: int = 0, first: int = 0) -> Floats:
+        """Draw starts evenly in the start box, after the first `first` that the seed gives.
+
+        Of each eight neighbours the best is kept.
 
         Returns
         -------
@@ -268,7 +270,7 @@ class Problem:
         """
         tournament = 8
         low, high = self.start_ranges()
-        points = quasi_random(count * tournament, low, high, seed)
+        points = quasi_random(count * tournament, low, high, seed, first * tournament)
         if self.settings.scale == "fitted":
             points = np.column_stack([points, np.zeros(len(points))])
         values = self.objective(None, screening=True).values_at(points, threads)

@@ -46,6 +46,8 @@ class Starts:
     missed : float
         Estimated chance that one more start would end in a minimum not seen so far (Good and
         Turing: minima seen once, per start, with one added for caution).
+    joined : int
+        Starts that were stopped where they met the way of an earlier one and share its end.
     table : tuple of (float, int)
         Objective and number of starts of each minimum, best first, at most 20.
     """
@@ -54,6 +56,7 @@ class Starts:
     hits: int
     basins: int
     missed: float
+    joined: int = 0
     table: tuple[tuple[float, int], ...] = ()
 
     @classmethod
@@ -63,24 +66,28 @@ class Starts:
         succeeded: NDArray[np.bool_],
         was_run: NDArray[np.bool_],
         reference: float,
+        joined: int = 0,
     ) -> Starts:
         """Group final objectives; `reference` is added to their size when they may be near zero."""
         n = int(was_run.sum())
         finite = objective[np.isfinite(objective)]
         if not finite.size:
-            return cls(n, 0, 0, 1.0)
+            return cls(n, 0, 0, 1.0, joined)
         best = float(finite.min())
         hits = int(np.sum(finite <= best + SAME_BASIN * max(abs(best), reference)))
-        groups: list[list[float]] = []
-        for value in np.sort(objective[succeeded]):
-            if groups and value <= groups[-1][0] + SAME_BASIN * max(abs(groups[-1][0]), reference):
-                groups[-1][1] += 1
-            else:
-                groups.append([float(value), 1])
+        groups: list[tuple[float, int]] = []
+        ranked = np.sort(objective[succeeded])
+        at = 0
+        while at < len(ranked):
+            value = float(ranked[at])
+            limit = value + SAME_BASIN * max(abs(value), reference)
+            after = int(np.searchsorted(ranked, limit, side="right"))
+            groups.append((value, after - at))
+            at = after
         once = sum(1 for _, count in groups if count == 1)
         missed = min(1.0, (once + 1) / (n + 1))
-        table = tuple((value, int(count)) for value, count in groups[:20])
-        return cls(n, hits, len(groups), missed, table)
+        table = tuple(groups[:20])
+        return cls(n, hits, len(groups), missed, joined, table)
 
 
 @dataclass(frozen=True)
@@ -232,6 +239,7 @@ class Fit:
                 "hits": self.starts.hits,
                 "basins": self.starts.basins,
                 "missed": self.starts.missed,
+                "joined": self.starts.joined,
                 "table": [list(row) for row in self.starts.table],
             },
             "seed": self.seed,
@@ -281,6 +289,7 @@ class Fit:
                     s["hits"],
                     s["basins"],
                     s["missed"],
+                    s["joined"],
                     tuple((v, c) for v, c in s["table"]),
                 ),
                 seed=data["seed"],

@@ -120,7 +120,7 @@ def _check_names(given: Mapping[str, Any], names: Sequence[str], what: str) -> N
         )
 
 
-def quasi_random(count: int, low: Floats, high: Floats, seed: int) -> Floats:
+def quasi_random(count: int, low: Floats, high: Floats, seed: int, first: int = 0) -> Floats:
     """Spread points evenly over a box.
 
     The additive recurrence with the generalised golden ratio (Roberts, "The unreasonable
@@ -131,6 +131,8 @@ def quasi_random(count: int, low: Floats, high: Floats, seed: int) -> Floats:
     count : int
     low, high : ndarray of shape (p,)
     seed : int
+    first : int
+        Points of the sequence to skip.
 
     Returns
     -------
@@ -142,5 +144,5 @@ def quasi_random(count: int, low: Floats, high: Floats, seed: int) -> Floats:
         ratio = (1.0 + ratio) ** (1.0 / (p + 1))
     steps = ratio ** -np.arange(1, p + 1)
     offset = np.random.default_rng(seed).random(p)
-    unit = (offset + np.arange(1, count + 1)[:, None] * steps) % 1.0
+    unit = (offset + np.arange(first + 1, first + count + 1)[:, None] * steps) % 1.0
     return np.asarray(low + unit * (high - low))

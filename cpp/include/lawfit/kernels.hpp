@@ -97,10 +97,10 @@ struct KernelTable {
 
     double (*sum)(int n, const double* a);
     double (*dot)(int n, const double* a, const double* b);
-    // gram[i (i + 1) / 2 + j] += sum_row weight * jacobian[i] * jacobian[j], j <= i.
-    // scratch holds n doubles.
+    // gram[i (i + 1) / 2 + j] += sum_row weight * jacobian[i] * jacobian[j], j <= i, and, unless
+    // slope is null, gradient[i] += sum_row slope * jacobian[i].
     void (*gram)(int n, int columns, const double* const* jacobian, const double* weight,
-                 double* gram, double* scratch);
+                 double* gram, const double* slope, double* gradient);
 };
 
 // The builds that exist in this library, best last; null-terminated.

@@ -8,6 +8,7 @@ namespace lawfit {
     X(converged, true, "converged: no step can lower the objective measurably")                  \
     X(exact, true, "converged: the law passes through every target up to rounding")              \
     X(at_bound, true, "converged with at least one parameter at a bound")                        \
+    X(joined, true, "stopped where it met the way of an earlier start")                          \
     X(stalled, false,                                                                            \
       "stopped: no further decrease was found although the gradient is not zero; the objective " \
       "may be rough or badly scaled here")                                                       \

@@ -30,9 +30,11 @@ public:
     // Column k, (block_size,), is the derivative with respect to program.leaves()[k].
     const double* const* reverse(int block, const double* seed);
 
-    // After reverse() of the same block: adds sum_i d2 (seed[i] value[i]) / d leaf_l d leaf_m to
-    // hessian, (leaves, leaves) row-major. By a tangent pass through values and adjoints per leaf.
-    void second_order(int block, double* hessian);
+    // After forward() of the same block: adds sum_i d2 (seed[i] value[i]) / d leaf_l d leaf_m to
+    // hessian, (leaves, leaves) row-major. By a tangent pass through values and adjoints per leaf;
+    // in closed form where the value is the logarithm of a sum of exponentials that are linear in
+    // the leaves, as most laws in log residuals are.
+    void second_order(int block, const double* seed, double* hessian);
 
     // d leaf / d parameter, (leaves, parameter_count) row-major; valid after set_parameters().
     const double* leaf_jacobian();
@@ -43,6 +45,8 @@ private:
     const double* operand(int id, int block) const;
     double* adjoint(int id);
     void find_dependence();
+    void find_log_sum();
+    void log_sum_second_order(int block, const double* seed, double* hessian);
     void run_tangents(int leaf, int block);
     void run_adjoint_tangents(int leaf, int block, double* row);
     // Tangent of a varying id, null where it does not depend on the leaf.
@@ -59,13 +63,22 @@ private:
     std::vector<double> leaf_jacobian_;
     bool leaf_jacobian_is_current_ = false;
 
-    Buffer registers_;           // (row operations, block_rows)
-    Buffer adjoints_;            // (row operations, block_rows)
-    Buffer shares_;              // scratch of logsumexp operations, (share columns, block_rows)
-    Buffer leaf_columns_;        // (leaves, block_rows)
-    Buffer tangents_;            // (row operations, block_rows)
-    Buffer adjoint_tangents_;    // (row operations, block_rows)
-    Buffer zeros_, work_;        // (block_rows,)
+    // One term of a log-sum: the leaves in its exponent and the varying ids they multiply, -1 for 1.
+    struct LinearTerm {
+        std::vector<int> leaves;
+        std::vector<int> factors;
+    };
+    std::vector<LinearTerm> log_sum_;  // fixed terms first; empty: the value has another form
+
+    Buffer registers_;            // (row operations, block_rows)
+    Buffer adjoints_;             // (row operations, block_rows)
+    Buffer shares_;               // scratch of logsumexp operations, (share columns, block_rows)
+    Buffer leaf_columns_;         // (leaves, block_rows)
+    Buffer tangents_;             // (row operations, block_rows)
+    Buffer adjoint_tangents_;     // (row operations, block_rows)
+    Buffer zeros_, ones_, work_;  // (block_rows,)
+    std::vector<const double*> factors_;
+    std::vector<double> gram_;
     std::vector<char> depends_;  // (leaves, row operations)
     std::vector<char> adjoint_tangent_written_;
     std::vector<int> share_offset_;  // first share column of each row operation

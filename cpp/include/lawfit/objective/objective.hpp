@@ -139,7 +139,7 @@ private:
     bool chain_selects_ = false;  // every leaf is one parameter
     std::vector<int> selected_;   // then: the index in x of each column, -1 if fixed
     Buffer u_, slope_, bend_, curvature_;
-    Buffer seed_, scale_column_, scratch_;
+    Buffer seed_, scale_column_;
     std::vector<double> gradient_, bend_gram_, curvature_gram_;
     std::vector<const double*> jacobian_;
     std::vector<double> second_gram_;  // (leaves, leaves)

@@ -17,12 +17,16 @@ struct MultistartResult {
     std::vector<double> decrement;
     std::vector<int> status;
     std::vector<int> evaluations;
+    std::vector<long> joined;  // the start whose way was met and whose end is given, or -1
     bool interrupted = false;
 };
 
-// starts: (count, dimension) row-major. Results are the same bits for any number of threads.
+// starts: (count, dimension) row-major. Every start is followed to its end or, with early_stop, until
+// it meets the way of an earlier one (paths.hpp), whose end it then shares. Results are the same
+// bits for any number of threads.
 MultistartResult multistart(const Objective& objective, const double* starts, long count,
-                            const SolverOptions& options, int threads, Monitor& monitor);
+                            const SolverOptions& options, bool early_stop, int threads,
+                            Monitor& monitor);
 
 // F at each of `count` points, (count, dimension) row-major, without minimising.
 std::vector<double> values_at(const Objective& objective, const double* points, long count,

@@ -7,8 +7,8 @@
 // by length, not by curvature, brings it back. Near it that model converges only linearly under a
 // robust loss; the exact Hessian, sum w rho'' J J^T + sum w rho' d2u, takes over. Bounds: each step
 // minimises its model over the box (BoxStep).
-// Losses with a kink that is sharp against the residuals (absolute, quantile, Huber under a fitted
-// scale) are reached through a sequence of smoother ones.
+// Robust losses see far residuals all alike, and have a kink that may be sharp against the near ones:
+// they are reached by way of least squares and a sequence of losses with narrowing cores.
 #pragma once
 
 #include <lawfit/objective/objective.hpp>
@@ -48,6 +48,18 @@ protected:
     ~Interrupt() = default;
 };
 
+// Sees every point that the first stage of a solve passes; true ends it with Status::joined.
+class Watcher {
+public:
+    virtual bool passes(const Vector& x, double f) = 0;
+
+protected:
+    ~Watcher() = default;
+};
+
+// Where a solve begins: anywhere, or near a minimum, where the loss itself can be trusted.
+enum class From { anywhere, nearby };
+
 class Solver {
 public:
     // The evaluator must outlive the solver. Allocates everything it will use.
@@ -55,11 +67,14 @@ public:
 
     // start: (dimension,). When the scale is fitted and its entry is NaN, it is set from the
     // residuals at the start. Entries outside their bounds are moved to the nearest bound.
-    void solve(const Vector& start, Solution& solution, Interrupt* interrupt = nullptr);
+    void solve(const Vector& start, Solution& solution, Interrupt* interrupt = nullptr,
+               Watcher* watcher = nullptr, From from = From::anywhere);
 
 private:
     // Minimises the evaluator's present loss from x_, f_.
-    Status minimise(double tolerance, Interrupt* interrupt);
+    Status minimise(double tolerance, Interrupt* interrupt, Watcher* watcher);
+    // Changes the loss at the present point.
+    void change_loss(const LossSpec& loss);
     void evaluate_here();
     // gradient_ and model_ at x_, the Gauss-Newton matrix or the Hessian.
     void build_model(bool newton);

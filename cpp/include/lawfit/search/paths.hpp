@@ -1,0 +1,72 @@
+// The ways that finished starts took downhill, so that a start that comes upon one need not go on.
+//
+// Every start first minimises the same smooth function (Solver), so that its way from a point on is
+// a matter of that point alone: where two starts meet, they end alike. A start meets a path when,
+// at the same height of the function, it is nearer to it than a fraction of the step that was taken
+// there, the scale on which the function is smooth. Where paths with different ends are near, it
+// goes on.
+#pragma once
+
+#include <vector>
+
+#include <lawfit/solver/solver.hpp>
+
+namespace lawfit {
+
+// The points that one start passes in its first stage.
+struct Path {
+    std::vector<double> x;  // (points, dimension) row-major, in units of `typical`
+    std::vector<double> f;  // (points,), falling
+    void clear() {
+        x.clear();
+        f.clear();
+    }
+};
+
+class Paths {
+public:
+    explicit Paths(int dimension) : dimension_(dimension) {}
+
+    // A start's path and the number of the end it came to. Only the part until it meets a known path
+    // to the same end is kept, and nothing once very many are known.
+    void add(const Path& path, long end);
+    // Makes what was added known to find(). Not while others call it.
+    void publish();
+    // The end of the paths that pass by x at height f; -1 if there are none, or if they disagree.
+    // x: (dimension,) in units of `typical`.
+    long find(const double* x, double f) const;
+
+private:
+    struct Segment {
+        long end;
+        double high, low;  // f at both ends
+        double square;     // its squared length
+        std::size_t at;    // of its first point in points_, followed by its direction
+    };
+    int dimension_;
+    std::size_t published_ = 0;  // segments that find() knows
+    std::vector<double> points_;
+    std::vector<Segment> segments_;
+    std::vector<double> edges_;           // heights between bins, rising
+    std::vector<std::vector<int>> bins_;  // segments that reach into each bin
+};
+
+// Records the path of a start and, given paths, ends it where it meets one.
+class PathFollower final : public Watcher {
+public:
+    explicit PathFollower(const Objective& objective);
+
+    // known: null to only record.
+    void begin(const Paths* known);
+    bool passes(const Vector& x, double f) override;
+    const Path& path() const { return path_; }
+    long end() const { return end_; }  // where it met others, -1
+
+private:
+    Vector inverse_typical_, scaled_;
+    const Paths* known_ = nullptr;
+    Path path_;
+    long end_ = -1;
+};
+
+}  // namespace lawfit
