@@ -19,6 +19,8 @@ INF, NAN = math.inf, math.nan
 TINY, SMALLEST, LARGEST = 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308
 context = mpmath.MPContext()
 context.prec = 160
+wide = mpmath.MPContext()  # sine and cosine of the largest double need its 1024 bits
+wide.prec = 1300
 log, log1p = context.log, context.log1p
 
 
@@ -76,6 +78,9 @@ VALUES: dict[str, tuple[Callable[..., object], Callable[[float], float]]] = {
     "logit": (logit, lambda x: 3),
     "erf": (erf, lambda x: 2),  # the C library's
     "normcdf": (normcdf, lambda x: 4 + 1.6 * x * x),  # x / sqrt(2) is rounded
+    "sin": (wide.sin, lambda x: 1),
+    "cos": (wide.cos, lambda x: 1),
+    "arctan": (context.atan, lambda x: 1.5),
 }
 SLOPES: dict[str, tuple[Callable[..., object], Callable[[float], float]]] = {
     "exp": (exp, lambda x: 1),
@@ -90,6 +95,9 @@ SLOPES: dict[str, tuple[Callable[..., object], Callable[[float], float]]] = {
     "logit": (lambda x: 1 / (x * (1 - x)), lambda x: 2),
     "erf": (lambda x: 2 * context.sqrt(2) * density(x * context.sqrt(2)), lambda x: 3 + 2 * x * x),
     "normcdf": (density, lambda x: 3 + x * x),
+    "sin": (wide.cos, lambda x: 1),
+    "cos": (lambda x: -wide.sin(x), lambda x: 1),
+    "arctan": (lambda x: 1 / (1 + x * x), lambda x: 2.5),
 }
 DOMAINS = {"log": (0, INF), "sqrt": (0, INF), "log1p": (-1, INF), "logit": (0, 1)}
 
@@ -114,6 +122,10 @@ def arguments(function: str) -> np.ndarray:
             [708.39, 708.4, 744.44, 745.13, 745.14, 36.73, 37.5, 38.4],
         ]
     )
+    if function in ("sin", "cos"):
+        quarters = np.concatenate([np.arange(1, 400), rng.integers(1, 2**22, 1600)])
+        zeros = [float(int(k) * wide.pi / 2) for k in quarters]  # where they vanish, or nearly
+        magnitudes = np.concatenate([magnitudes, zeros, rng.uniform(0, 2.0**21, count)])
     low, high = DOMAINS.get(function, (-INF, INF))
     x = np.concatenate([magnitudes, -magnitudes])
     return x[(low < x) & (x < high)]
@@ -231,6 +243,10 @@ def test_pow(name: str) -> None:
         ("logit", {0: -INF, 1: INF, 0.5: 0, -0.1: NAN, 1.1: NAN, INF: NAN, -INF: NAN, NAN: NAN}),
         ("erf", {0: 0, INF: 1, -INF: -1, NAN: NAN, 30: 1}),
         ("normcdf", {0: 0.5, INF: 1, -INF: 0, NAN: NAN, -50: 0, 50: 1}),
+        ("sin", {0: 0, INF: NAN, -INF: NAN, NAN: NAN, TINY: TINY, -TINY: -TINY}),
+        ("cos", {0: 1, INF: NAN, -INF: NAN, NAN: NAN, TINY: 1, -TINY: 1}),
+        ("arctan", {0: 0, INF: math.pi / 2, -INF: -math.pi / 2, NAN: NAN, TINY: TINY}),
+        ("arctan", {1: math.pi / 4, -1: -math.pi / 4, LARGEST: math.pi / 2, -TINY: -TINY}),
     ],
 )
 def test_special_values(function: str, table: dict[float, float], name: str) -> None:
