@@ -59,7 +59,7 @@ def error(text: str) -> FormulaError:
         ("β + N.real", "N.real", "dot"),
         ("  β*2 + N.real", "N.real", "dot"),
         ("N[0]", "N[0]", "square brackets"),
-        ("1 + sinh(2)", "sin(2)", "unknown function 'sinh'"),
+        ("1 + sinh(2)", "sinh(2)", "unknown function 'sinh'"),
         ("1 + exp(1, 2)", "exp(1, 2)", "exp takes 1 argument(s), got 2"),
         ("exp()", "exp()", "got 0"),
         ("min(a)", "min(a)", "min takes at least 2 argument(s), got 1"),

@@ -79,9 +79,10 @@ def fit(
         Weights multiply the loss of each row; sigma, the standard deviation of the residual,
         divides the residual before the loss. An array or the name of a column; not both.
     starts : "auto", int, array, mapping, Grid, or str
-        "auto": 100 quasi-random starts. An int: that many. An array of shape (k, free parameters),
-        a mapping of arrays, a list of mappings, or a `Grid`: those points, in natural units. The
-        name of a protocol: its starts.
+        "auto": 100 quasi-random starts. An int: that many. A mapping of numbers or arrays, a list
+        of mappings, a `Grid`, or an array of shape (k, free parameters) or (free parameters,):
+        those points, in natural units; the columns of an array are the free parameters in the
+        order in which the formula names them. The name of a protocol: its starts.
     protocol : str, optional
         A published recipe (`lawfit.protocols`): sets residual, loss, scale and starts where they
         are not given.
