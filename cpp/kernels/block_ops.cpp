@@ -124,9 +124,8 @@ struct arctan_op {
     static double value(double a) { return arctan_(a); }
     // 1 / (1 + a^2), without overflow
     static double slope(double a, double) {
-        const bool large = abs_(a) > 1.0;
-        const double u = large ? 1.0 / a : a;
-        return (large ? u * u : 1.0) / (1.0 + u * u);
+        const bool large = abs_(a) > 1e100;
+        return (1.0 / (large ? a : 1.0)) / (large ? a : 1.0 + a * a);
     }
     static double bend(double a, double out) {
         const double s = slope(a, out);

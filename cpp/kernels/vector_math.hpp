@@ -52,6 +52,10 @@ constexpr double tiny_normal = 0x1p-1022;
 LAWFIT_INLINE double infinity_() { return from_bits(0x7ff0000000000000u); }
 LAWFIT_INLINE double nan_() { return from_bits(0x7ff8000000000000u); }
 LAWFIT_INLINE double abs_(double x) { return from_bits(bits_of(x) & 0x7fffffffffffffffu); }
+// For magnitude >= +0, or NaN.
+LAWFIT_INLINE double with_sign_of(double x, double magnitude) {
+    return from_bits(bits_of(magnitude) | (bits_of(x) & 0x8000000000000000u));
+}
 LAWFIT_INLINE double sqrt_(double x) {
 #if defined(_MSC_VER)
     return sqrt(x);
@@ -174,8 +178,7 @@ LAWFIT_INLINE double softplus_(double x) { return (x > 0.0 ? x : 0.0) + log1p_(e
 
 LAWFIT_INLINE double tanh_(double x) {
     const double t = expm1_(-2.0 * abs_(x));
-    const double magnitude = -t / (t + 2.0);
-    return x < 0.0 ? -magnitude : magnitude;
+    return with_sign_of(x, -t / (t + 2.0));
 }
 
 // log of the odds; from the odds minus one where these are exact, since it is zero at one half.
@@ -260,8 +263,7 @@ LAWFIT_INLINE double arctan_(double x) {
         z4 * (((-0.09090897725187538 + z * 0.07692059716687145) +
                z2 * (-0.06663099198273999 + z * 0.058478592473657956)) +
               z4 * ((-0.05039190350411392 + z * 0.03806213866694972) + z2 * -0.01790503864816054));
-    const double result = base + (t + (t * (z * p) + base_low));
-    return from_bits(bits_of(result) | (bits_of(x) & 0x8000000000000000u));
+    return with_sign_of(x, base + (t + (t * (z * p) + base_low)));
 }
 
 LAWFIT_INLINE bool is_integer(double x) {
@@ -275,9 +277,9 @@ LAWFIT_INLINE double pow_(double a, double b) {
     const double magnitude = exp_(b * log_(abs_(a)));
     const double half = b * 0.5;
     const bool odd = is_integer(b) && !is_integer(half);
-    const double negative = is_integer(b) ? (odd ? -magnitude : magnitude) : nan_();
-    double result = a < 0.0 ? negative : magnitude;
-    result = a == 1.0 ? 1.0 : result;
+    double result = odd ? with_sign_of(a, magnitude) : magnitude;
+    result = a < 0.0 && !is_integer(b) ? nan_() : result;
+    result = a == 1.0 || (a == -1.0 && abs_(b) == infinity_()) ? 1.0 : result;
     return b == 0.0 ? 1.0 : result;
 }
 
