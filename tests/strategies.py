@@ -64,7 +64,9 @@ def compiled(
 # ("not", a), ("logic", word, args) or ("compare", (symbol, ...), args).
 Tree = tuple[Any, ...]
 
-SMOOTH = tuple("log2 log10 log1p expm1 abs tanh sigmoid softplus erf normcdf".split())
+SMOOTH = tuple(
+    "log2 log10 log1p expm1 abs tanh sigmoid softplus erf normcdf sin cos arctan".split()
+)
 SCALES = ("E", "A", "B")
 EXPONENTS = ("alpha", "beta")
 ANY_SIGN = ("a", "b", "c")

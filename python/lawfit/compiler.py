@@ -155,7 +155,7 @@ class _Affine:
 Operation = tuple[str, list[int | _Id]]
 
 _DIRECT_UNARY = frozenset(
-    "exp log sqrt log1p expm1 abs tanh sigmoid softplus logit erf normcdf".split()
+    "exp log sqrt log1p expm1 abs tanh sigmoid softplus logit erf normcdf sin cos arctan".split()
 )
 _COMPARISON_CODE = {
     "lt": ("lt", False),

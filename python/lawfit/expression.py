@@ -209,7 +209,7 @@ def is_positive(node: Node) -> bool:
         return is_positive(args[0])
     if f == "add" and (exponent := one_minus_exp(node)) is not None:
         return is_negative(exponent)
-    if f in ("add", "min", "log1p", "expm1", "tanh", "erf"):
+    if f in ("add", "min", "log1p", "expm1", "tanh", "erf", "arctan"):
         return all(is_positive(a) for a in args)
     if f == "max":
         return any(is_positive(a) for a in args)
@@ -233,7 +233,7 @@ def is_negative(node: Node) -> bool:
     if f in ("mul", "div"):
         signs = [is_positive(a) or (-1 if is_negative(a) else 0) for a in args]
         return all(signs) and signs.count(-1) % 2 == 1
-    if f in ("add", "max", "expm1", "tanh", "erf"):
+    if f in ("add", "max", "expm1", "tanh", "erf", "arctan"):
         return all(is_negative(a) for a in args)
     if f == "min":
         return any(is_negative(a) for a in args)

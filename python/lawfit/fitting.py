@@ -85,9 +85,10 @@ def fit(
     starts : "auto", int, array, mapping, Grid, or str
         "auto": 100 quasi-random starts, doubled up to 1,600 until the estimated chance that one
         more start would find a minimum not seen so far is at most 1 % (`Starts.missed`). An int:
-        that many. An array of shape (k, free parameters),
-        a mapping of arrays, a list of mappings, or a `Grid`: those points, in natural units. The
-        name of a protocol: its starts.
+        that many. A mapping of numbers or arrays, a list of mappings, a `Grid`, or an array of
+        shape (k, free parameters) or (free parameters,): those points, in natural units; the
+        columns of an array are the free parameters in the order in which the formula names them.
+        The name of a protocol: its starts.
     protocol : str, optional
         A published recipe (`lawfit.protocols`): sets residual, loss, scale and starts where they
         are not given.

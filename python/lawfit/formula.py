@@ -16,7 +16,10 @@ __all__ = ["FUNCTIONS", "find", "names", "parse"]
 # name -> smallest and largest number of arguments
 FUNCTIONS: dict[str, tuple[int, int | None]] = {
     **dict.fromkeys(
-        "exp log log2 log10 log1p expm1 sqrt abs tanh sigmoid logit softplus erf normcdf".split(),
+        (
+            "exp log log2 log10 log1p expm1 sqrt abs tanh sigmoid logit softplus erf normcdf "
+            "sin cos arctan"
+        ).split(),
         (1, 1),
     ),
     "pow": (2, 2),

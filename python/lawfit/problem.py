@@ -319,12 +319,7 @@ class Problem:
         if screening and self.runs.n > 2000:
             rows = np.linspace(0, self.runs.n - 1, 2000).astype(int)
         bounds = [self.coordinate_bounds(n) for n in self.free]
-        typical = np.ones(self.dimension)
-        if starts is not None and len(starts):
-            for k, name in enumerate(self.free):
-                largest = float(np.max(np.abs(starts[:, k])))
-                if not self._is_log(name) and largest > 0:
-                    typical[k] = largest
+        typical = self._typical(starts)
         if s.scale == "fitted":
             # Far below any measurable residual; keeps an exact fit from running away.
             size = float(np.max(np.abs(self.target)))
@@ -348,6 +343,20 @@ class Problem:
             np.array([b[1] for b in bounds]),
             typical,
         )
+
+    def _typical(self, starts: Floats | None) -> Floats:
+        """Return the size of a change in each coordinate, shape (dimension,)."""
+        typical = np.ones(self.dimension)
+        if starts is None or not len(starts):
+            return typical
+        # Many starts may be far from any minimum. One is a guess by somebody who knows the law: the
+        # first step, which has this length at most, leaves every parameter its sign.
+        share = 0.5 if len(starts) == 1 else 1.0
+        for k, name in enumerate(self.free):
+            largest = float(np.max(np.abs(starts[:, k])))
+            if not self._is_log(name) and largest > 0:
+                typical[k] = share * largest
+        return typical
 
     def _fixed_coordinate(self, name: str) -> float:
         value = float(self.settings.fixed[name])

@@ -158,6 +158,9 @@ _SMOOTH: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Arra
         lambda x: _erfc(-x / np.sqrt(_LONG(2))) / 2,
         lambda x, y: np.exp(-(x**2) / 2) / np.sqrt(2 * _PI),
     ),
+    "sin": (np.sin, lambda x, y: np.cos(x)),
+    "cos": (np.cos, lambda x, y: -np.sin(x)),
+    "arctan": (np.arctan, lambda x, y: 1 / (1 + x**2)),
 }
 
 

@@ -60,7 +60,8 @@ def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:
     Parameters
     ----------
     given : mapping of str to array, sequence of mappings, or array of shape (k, len(names))
-        Mappings name the parameters; the columns of an array are in the order of `names`.
+        Mappings name the parameters; the columns of an array are in the order of `names`. One start
+        may be given as one mapping of numbers or as one row.
     names : sequence of str
         The free parameters.
 
@@ -83,6 +84,13 @@ def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:
         columns = {n: _numbers([point[n] for point in given], f"starts: {n}") for n in names}
     else:
         array = np.atleast_2d(_numbers(given, "starts"))
+        if given is None or np.ndim(given) == 0:
+            raise InputError(
+                f"starts = {given!r} must be a number of starts, points, the name of a protocol, "
+                'or "auto"'
+            )
+        if not array.size:
+            raise InputError("starts: at least one start is needed")
         if array.ndim != 2 or array.shape[1] != len(names):
             raise InputError(
                 f"starts of shape {array.shape} do not fit {len(names)} free parameters "
