@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ..law import Law, Parameter, Published, Source, Variable
 
@@ -20,14 +21,19 @@ _GEM_N = Variable("N", "parameters", "model parameters with embeddings", span=(5
 _GEM_T = Variable("T", "tokens", "training tokens", span=(1e10, 3.5e11))
 
 
-def _term(scale: str, exponent: str, what: str) -> list[Parameter]:
-    """Return scale and exponent of one falling term, with the source's range of starts."""
-    return [
+# Scale and exponent of each falling term, with the source's range of starts.
+_TERMS = {
+    scale: [
         Parameter(scale, "log", start=(1.0, 7.2e10), description=f"scale of the {what} term"),
         Parameter(exponent, start=(0.0, 2.0), description=f"exponent of {what}"),
     ]
-
-
+    for scale, exponent, what in (
+        ("A", "alpha", "parameters, or of width"),
+        ("B", "beta", "tokens, or of depth"),
+        ("C", "gamma", "parameters"),
+        ("D_c", "zeta", "tokens"),
+    )
+}
 _FLOOR = Parameter("E", "log", start=(0.3, 3.0), description="irreducible loss, nats per token")
 _EPSILON = Parameter(
     "epsilon", "log", start=(0.3, 3.0), description="irreducible loss, nats per token"
@@ -35,7 +41,7 @@ _EPSILON = Parameter(
 
 GEMSTONES = Law(
     "E + A / N**alpha + B / T**beta",
-    [_FLOOR, *_term("A", "alpha", "parameters"), *_term("B", "beta", "tokens")],
+    [_FLOOR, *_TERMS["A"], *_TERMS["B"]],
     [_GEM_N, _GEM_T],
     name="gemstones",
     source=Source(_GEMSTONES, "2502.06857", "section 3, approach 3", 2025),
@@ -64,9 +70,9 @@ SHAPE = Law(
     "epsilon + A / w**alpha + B / d**beta + D_c / T**zeta",
     [
         _EPSILON,
-        *_term("A", "alpha", "width"),
-        *_term("B", "beta", "depth"),
-        *_term("D_c", "zeta", "tokens"),
+        *_TERMS["A"],
+        *_TERMS["B"],
+        *_TERMS["D_c"],
     ],
     [_WIDTH, _DEPTH, _GEM_T],
     name="gemstones-shape",
@@ -89,10 +95,10 @@ SHAPE_SIZE = Law(
     "epsilon + A / w**alpha + B / d**beta + C / p**gamma + D_c / T**zeta",
     [
         _EPSILON,
-        *_term("A", "alpha", "width"),
-        *_term("B", "beta", "depth"),
-        *_term("C", "gamma", "parameters"),
-        *_term("D_c", "zeta", "tokens"),
+        *_TERMS["A"],
+        *_TERMS["B"],
+        *_TERMS["C"],
+        *_TERMS["D_c"],
     ],
     [_WIDTH, _DEPTH, Variable("p", "parameters", "model parameters", span=(5e7, 2e9)), _GEM_T],
     name="gemstones-shape-parameters",
@@ -150,7 +156,7 @@ STEP_TIME = Law(
 
 TIME_LOSS = Law(
     "E + A / N**alpha + B / (tokens_per_step * time / step_time)**beta",
-    [_FLOOR, *_term("A", "alpha", "parameters"), *_term("B", "beta", "tokens")],
+    [_FLOOR, *_TERMS["A"], *_TERMS["B"]],
     [
         Variable("N", "parameters", "model parameters", span=(1e6, 1e9)),
         Variable("time", "seconds", "wall-clock time of the run", span=(6e2, 1e5)),
@@ -221,14 +227,16 @@ _PROGRESS_VARIABLES = [
 ]
 
 
-def _side(letter: str, exponent: str, what: str) -> list[Parameter]:
-    """Return intercept, rate and exponent of the parameters' or the data's term."""
-    return [
+# Intercept, rate and exponent of the parameters' and of the data's term.
+_PROGRESS_PARAMETERS = [
+    parameter
+    for letter, exponent, what in (("alpha", "param", "parameters"), ("beta", "data", "data"))
+    for parameter in (
         Parameter(f"{letter}_const", start=(-1.0, 2.0), description=f"log of the {what} term"),
         Parameter(f"{letter}_year", start=(-0.05, 0.1), description="fall of that log per year"),
         Parameter(f"{letter}_{exponent}", start=(0.0, 0.3), description=f"exponent of {what}"),
-    ]
-
+    )
+]
 
 _PROGRESS_CORE = {
     "alpha_const": 0.9,
@@ -242,7 +250,7 @@ _PROGRESS_CORE = {
 PROGRESS_COMMON = Law(
     "exp(alpha_const - alpha_year * (Y - 2012) - alpha_param * log(N / 1e6))"
     " + exp(beta_const - beta_year * (Y - 2012) - beta_data * log(D / 1e6))",
-    [*_side("alpha", "param", "parameters"), *_side("beta", "data", "data")],
+    _PROGRESS_PARAMETERS,
     _PROGRESS_VARIABLES,
     name="algorithmic-progress-common",
     source=Source(_PROGRESS, "2403.05812", "model 1: one set of coefficients", 2024),
@@ -258,7 +266,7 @@ PROGRESS = Law(
     " + exp(beta_const + beta_const_ptb * ptb + beta_const_wt2 * wt2"
     " - beta_year * (Y - 2012) - beta_data * log(D / 1e6))",
     [
-        *PROGRESS_COMMON.declared_parameters,
+        *_PROGRESS_PARAMETERS,
         *(
             Parameter(
                 f"{side}_const_{benchmark}",
@@ -289,34 +297,6 @@ PROGRESS = Law(
 )
 
 
-def by_benchmark() -> Law:
-    """Return algorithmic-progress with one intercept per benchmark in place of 0/1 columns."""
-    return Law(
-        "exp(alpha_const[benchmark] - alpha_year * (Y - 2012) - alpha_param * log(N / 1e6))"
-        " + exp(beta_const[benchmark] - beta_year * (Y - 2012) - beta_data * log(D / 1e6))",
-        PROGRESS_COMMON.declared_parameters,
-        [
-            *_PROGRESS_VARIABLES,
-            Variable("benchmark", "", "evaluation set", levels=("wt103", "ptb", "wt2")),
-        ],
-        name="algorithmic-progress-by-benchmark",
-        source=PROGRESS.source,
-        example={
-            **{k: v for k, v in _PROGRESS_CORE.items() if not k.endswith("const")},
-            "alpha_const[wt103]": 0.9,
-            "alpha_const[ptb]": 1.0,
-            "alpha_const[wt2]": 0.95,
-            "beta_const[wt103]": 0.8,
-            "beta_const[ptb]": 0.75,
-            "beta_const[wt2]": 0.9,
-        },
-        protocol=_PROGRESS_FIT,
-        notes="algorithmic-progress with one intercept per benchmark in place of 0/1 columns. "
-        + _PROGRESS_NOTES,
-        verified=False,
-    )
-
-
 LAWS: tuple[Law, ...] = (
     GEMSTONES,
     SHAPE,
@@ -327,5 +307,30 @@ LAWS: tuple[Law, ...] = (
     PROGRESS_COMMON,
     PROGRESS,
 )
-# A function, because a subscript is not yet part of the formula language.
-PENDING = (by_benchmark,)
+# Arguments of Law, because a subscript is not yet part of the formula language.
+PENDING: tuple[dict[str, Any], ...] = (
+    {
+        "formula": "exp(alpha_const[benchmark] - alpha_year * (Y - 2012) - alpha_param * log(N / 1e6))"
+        " + exp(beta_const[benchmark] - beta_year * (Y - 2012) - beta_data * log(D / 1e6))",
+        "parameters": _PROGRESS_PARAMETERS,
+        "variables": [
+            *_PROGRESS_VARIABLES,
+            Variable("benchmark", "", "evaluation set", levels=("wt103", "ptb", "wt2")),
+        ],
+        "name": "algorithmic-progress-by-benchmark",
+        "source": PROGRESS.source,
+        "example": {
+            **{k: v for k, v in _PROGRESS_CORE.items() if not k.endswith("const")},
+            "alpha_const[wt103]": 0.9,
+            "alpha_const[ptb]": 1.0,
+            "alpha_const[wt2]": 0.95,
+            "beta_const[wt103]": 0.8,
+            "beta_const[ptb]": 0.75,
+            "beta_const[wt2]": 0.9,
+        },
+        "protocol": _PROGRESS_FIT,
+        "notes": "algorithmic-progress with one intercept per benchmark in place of 0/1 columns. "
+        + _PROGRESS_NOTES,
+        "verified": False,
+    },
+)

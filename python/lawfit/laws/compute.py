@@ -9,33 +9,23 @@ _FORM_ONLY = (
     "Form from general knowledge of the paper, coefficients not found: the example is ours."
 )
 
-
-def _compute(
-    low: float, high: float, unit: str = "FLOP", what: str = "training compute"
-) -> Variable:
-    return Variable("C", unit, what, span=(low, high))
-
-
-def _falling(scale: str, exponent: str, unit: str) -> list[Parameter]:
-    """Return the two parameters of a falling power law."""
-    return [
-        Parameter(scale, "log", start=(0.1, 1e4), description=f"loss at one {unit}"),
-        Parameter(exponent, start=(0.01, 0.5), description="exponent"),
-    ]
-
-
-def _ratio(scale: str, exponent: str, start: tuple[float, float], unit: str) -> list[Parameter]:
-    """Return the two parameters of a power of a ratio."""
-    return [
-        Parameter(scale, "log", start=start, description=f"{unit} at which the loss would be 1"),
-        Parameter(exponent, start=(0.01, 0.3), description="exponent"),
-    ]
-
+_FALLING = [
+    Parameter("A", "log", start=(0.1, 1e4), description="loss at one unit of the budget"),
+    Parameter("alpha", start=(0.01, 0.5), description="exponent"),
+]
+_RATIO = [
+    Parameter("C_c", "log", start=(1e18, 1e40), description="FLOP at which the loss would be 1"),
+    Parameter("alpha", start=(0.01, 0.3), description="exponent"),
+]
+_RATIO_PF_DAYS = [
+    Parameter("C_c", "log", start=(1e4, 1e12), description="PF-days at which the loss would be 1"),
+    Parameter("alpha_C", start=(0.01, 0.3), description="exponent"),
+]
 
 # --- IsoFLOP experiments --------------------------------------------------------------------------
 
 _PORIAN = "Resolving Discrepancies in Compute-Optimal Scaling of Language Models"
-_PORIAN_C = _compute(1.25e16, 2.56e19)
+_PORIAN_C = Variable("C", "FLOP", "training compute", span=(1.25e16, 2.56e19))
 _PORIAN_FIT = (
     "IsoFLOP budgets 1.25e16 * 2**i; Akima interpolation of log loss in log N; 1,000 draws of "
     "noise per budget; optima at the edge dropped; straight line in logarithms weighted by the "
@@ -96,8 +86,8 @@ PORIAN_LOSS = Law(
 
 MUON = Law(
     "A * C**-alpha",
-    _falling("A", "alpha", "PF-day"),
-    [_compute(0.2, 5.0, _PF_DAYS)],
+    _FALLING,
+    [Variable("C", _PF_DAYS, "training compute", span=(0.2, 5.0))],
     name="muon",
     source=Source("Muon is Scalable for LLM Training", "2502.16982", "section 3.2, table 3", 2025),
     published=[
@@ -135,8 +125,8 @@ _LINEAR_FIT = "Lines in logarithms along the envelope of 1,376 checkpoints, 70M 
 
 LINEAR_LOSS = Law(
     "A * C**-alpha",
-    _falling("A", "alpha", "PF-day"),
-    [_compute(0.1, 150.0, _PF_DAYS)],
+    _FALLING,
+    [Variable("C", _PF_DAYS, "training compute", span=(0.1, 150.0))],
     name="linear-complexity-loss",
     source=_LINEAR,
     published=[
@@ -153,7 +143,7 @@ LINEAR_SIZE = Law(
         Parameter("N_0", "log", start=(1e6, 1e11), description="parameters at one PF-day"),
         Parameter("a", start=(0.0, 1.0), description="exponent in compute"),
     ],
-    [_compute(0.1, 150.0, _PF_DAYS)],
+    [Variable("C", _PF_DAYS, "training compute", span=(0.1, 150.0))],
     name="linear-complexity-optimal-size",
     target="N_opt",
     source=_LINEAR,
@@ -171,7 +161,7 @@ MORE_COMPUTE = Law(
         Parameter("a", start=(0.5, 10.0), description="bits per character at one FLOP"),
         Parameter("b", start=(0.0, 0.2), description="fall per e-fold of compute"),
     ],
-    [_compute(1e21, 1e25)],
+    [Variable("C", "FLOP", "training compute", span=(1e21, 1e25))],
     name="more-compute",
     target="bits_per_character",
     source=Source("More Compute Is What You Need", "2404.19484", "unified scaling law", 2024),
@@ -184,8 +174,8 @@ MORE_COMPUTE = Law(
 
 BACKPROPAGATION = Law(
     "(C_c / C)**alpha",
-    _ratio("C_c", "alpha", (1e18, 1e40), "FLOP"),
-    [_compute(1e15, 1e20)],
+    _RATIO,
+    [Variable("C", "FLOP", "training compute", span=(1e15, 1e20))],
     name="beyond-backpropagation",
     source=Source("Scaling Laws Beyond Backpropagation", "2210.14593", "L(C) per method", 2022),
     example={"C_c": 1e28, "alpha": 0.055},
@@ -197,8 +187,8 @@ BACKPROPAGATION = Law(
 
 TRAINABLE = Law(
     "(C_c / C)**alpha",
-    _ratio("C_c", "alpha", (1e18, 1e40), "FLOP"),
-    [_compute(1e15, 1e20, what="training compute of the trainable parameters")],
+    _RATIO,
+    [Variable("C", "FLOP", "training compute of the trainable parameters", span=(1e15, 1e20))],
     name="trainable-parameters",
     source=Source(
         "Is the Number of Trainable Parameters All That Actually Matters?",
@@ -238,8 +228,8 @@ LANGUINI = Law(
 
 BLOOM = Law(
     "(C_c / C)**alpha_C",
-    _ratio("C_c", "alpha_C", (1e4, 1e12), "PF-days"),
-    [_compute(1e-2, 1e2, _PF_DAYS)],
+    _RATIO_PF_DAYS,
+    [Variable("C", _PF_DAYS, "training compute", span=(1e-2, 1e2))],
     name="million-gpu-hours",
     source=Source(
         "What Language Model to Train if You Have One Million GPU Hours?",
@@ -256,8 +246,8 @@ BLOOM = Law(
 
 PAGNOL = Law(
     "(C_c / C)**alpha_C",
-    _ratio("C_c", "alpha_C", (1e4, 1e12), "PF-days"),
-    [_compute(1e-4, 10.0, _PF_DAYS)],
+    _RATIO_PF_DAYS,
+    [Variable("C", _PF_DAYS, "training compute", span=(1e-4, 10.0))],
     name="pagnol",
     source=Source(
         "PAGnol: An Extra-Large French Generative Model", "2110.08554", "scaling laws, L(C)", 2021
@@ -278,7 +268,7 @@ _REDUCED_EXAMPLES = {"compute": (40.0, 0.065), "tokens": (18.0, 0.08), "paramete
 REDUCED = tuple(
     Law(
         f"A * {variable.name}**-alpha",
-        _falling("A", "alpha", variable.unit),
+        _FALLING,
         [variable],
         name=f"reduced-scale-{axis}",
         source=Source(
@@ -307,7 +297,7 @@ HONEY = Law(
             "f_1", "log", bounds=(0.02, 5.0), start=(0.1, 2.0), description="width of the break"
         ),
     ],
-    [_compute(1e13, 1e18)],
+    [Variable("C", "FLOP", "training compute", span=(1e13, 1e18))],
     name="honey-break",
     source=Source(
         "Honey, I Shrunk the Language: Language Model Behavior at Reduced Scale",
@@ -325,8 +315,8 @@ HONEY = Law(
 
 LOW_RANK = Law(
     "A * C**-alpha",
-    _falling("A", "alpha", "FLOP"),
-    [_compute(1e18, 1e21)],
+    _FALLING,
+    [Variable("C", "FLOP", "training compute", span=(1e18, 1e21))],
     name="low-rank-training",
     source=Source(
         "Investigating Low-Rank Training in Transformer Language Models: Efficiency and Scaling "
@@ -347,7 +337,7 @@ ARCHITECTURES = Law(
         Parameter("a", start=(-100.0, 10.0), description="score at one FLOP"),
         Parameter("alpha", start=(-0.5, 1.5), description="slope per e-fold of compute"),
     ],
-    [_compute(1e10, 1e14, what="FLOP per example, or parameters")],
+    [Variable("C", "FLOP", "FLOP per example, or parameters", span=(1e10, 1e14))],
     name="architecture-slopes",
     target="score",
     source=Source(

@@ -8,14 +8,6 @@ _N = Variable("N", "parameters", "model parameters without embeddings", span=(6e
 _D = Variable("D", "tokens", "training tokens", span=(2e9, 1e11))
 
 
-def _scale(name: str, low: float, high: float, description: str) -> Parameter:
-    return Parameter(name, "log", start=(low, high), description=description)
-
-
-def _exponent(name: str, low: float, high: float, of: str) -> Parameter:
-    return Parameter(name, start=(low, high), description=f"exponent of {of}")
-
-
 # --- best learning rate and batch size ------------------------------------------------------------
 
 _STEP = (
@@ -30,9 +22,14 @@ _STEP_FIT = (
 STEP_RATE = Law(
     "c * N**a * D**b",
     [
-        _scale("c", 1e-3, 1e4, "learning rate at one parameter and one token"),
-        _exponent("a", -1.5, 0.0, "parameters, negative"),
-        _exponent("b", 0.0, 1.0, "tokens"),
+        Parameter(
+            "c",
+            "log",
+            start=(1e-3, 1e4),
+            description="learning rate at one parameter and one token",
+        ),
+        Parameter("a", start=(-1.5, 0.0), description="exponent of parameters, negative"),
+        Parameter("b", start=(0.0, 1.0), description="exponent of tokens"),
     ],
     [_N, _D],
     name="step-law-learning-rate",
@@ -54,7 +51,10 @@ STEP_RATE = Law(
 
 STEP_BATCH = Law(
     "c * D**p",
-    [_scale("c", 1e-4, 1e4, "tokens per batch at one token"), _exponent("p", 0.0, 1.5, "tokens")],
+    [
+        Parameter("c", "log", start=(1e-4, 1e4), description="tokens per batch at one token"),
+        Parameter("p", start=(0.0, 1.5), description="exponent of tokens"),
+    ],
     [_D],
     name="step-law-batch",
     target="batch_size",
@@ -80,7 +80,10 @@ _PORIAN_NOTE = (
 
 PORIAN_RATE = Law(
     "c * N**-p",
-    [_scale("c", 1e-3, 1e4, "learning rate at one parameter"), _exponent("p", 0.0, 1.0, "size")],
+    [
+        Parameter("c", "log", start=(1e-3, 1e4), description="learning rate at one parameter"),
+        Parameter("p", start=(0.0, 1.0), description="exponent of size"),
+    ],
     [_N],
     name="porian-learning-rate",
     target="learning_rate",
@@ -101,7 +104,10 @@ PORIAN_RATE = Law(
 
 PORIAN_BATCH = Law(
     "c * N**p",
-    [_scale("c", 1e-4, 1e4, "tokens per batch at one parameter"), _exponent("p", 0.0, 1.5, "size")],
+    [
+        Parameter("c", "log", start=(1e-4, 1e4), description="tokens per batch at one parameter"),
+        Parameter("p", start=(0.0, 1.5), description="exponent of size"),
+    ],
     [_N],
     name="porian-batch",
     target="batch_size",
@@ -135,9 +141,14 @@ _HORIZON_D = Variable("D", "tokens", "training tokens", span=(2.5e10, 8e11))
 HORIZON = Law(
     "C * N**-alpha * D**-beta",
     [
-        _scale("C", 1e-3, 1e6, "learning rate at one parameter and one token"),
-        _exponent("alpha", 0.0, 1.0, "parameters"),
-        _exponent("beta", 0.0, 1.0, "tokens"),
+        Parameter(
+            "C",
+            "log",
+            start=(1e-3, 1e6),
+            description="learning rate at one parameter and one token",
+        ),
+        Parameter("alpha", start=(0.0, 1.0), description="exponent of parameters"),
+        Parameter("beta", start=(0.0, 1.0), description="exponent of tokens"),
     ],
     [Variable("N", "parameters", "model parameters", span=(5e7, 2.7e9)), _HORIZON_D],
     name="token-horizon",
@@ -151,7 +162,10 @@ HORIZON = Law(
 
 HORIZON_ONE_SIZE = Law(
     "B * D**-beta",
-    [_scale("B", 1e-4, 1e4, "learning rate at one token"), _exponent("beta", 0.0, 1.0, "tokens")],
+    [
+        Parameter("B", "log", start=(1e-4, 1e4), description="learning rate at one token"),
+        Parameter("beta", start=(0.0, 1.0), description="exponent of tokens"),
+    ],
     [_HORIZON_D],
     name="token-horizon-one-size",
     target="learning_rate",
@@ -173,8 +187,15 @@ _TIME_B = Variable("B", "tokens", "batch size", span=(6.5e4, 4e6))
 TIME_RATE = Law(
     "eta_0 / (sqrt(B / (b * T)) + sqrt(b * T / B))",
     [
-        _scale("eta_0", 1e-4, 1.0, "twice the learning rate at B = B_crit"),
-        _scale("b", 1e-7, 1e-2, "critical batch size per token of the budget"),
+        Parameter(
+            "eta_0", "log", start=(1e-4, 1.0), description="twice the learning rate at B = B_crit"
+        ),
+        Parameter(
+            "b",
+            "log",
+            start=(1e-7, 1e-2),
+            description="critical batch size per token of the budget",
+        ),
     ],
     [_TIME_T, _TIME_B],
     name="time-transfer-learning-rate",
@@ -190,8 +211,12 @@ TIME_RATE = Law(
 TIME_BATCH = Law(
     "b * T**p",
     [
-        _scale("b", 1e-7, 1e5, "tokens per batch at one token"),
-        _exponent("p", 0.0, 1.5, "the budget; 1 for the critical batch, 1/2 for the best one"),
+        Parameter("b", "log", start=(1e-7, 1e5), description="tokens per batch at one token"),
+        Parameter(
+            "p",
+            start=(0.0, 1.5),
+            description="exponent of the budget; 1 for the critical batch, 1/2 for the best one",
+        ),
     ],
     [_TIME_T],
     name="time-transfer-batch",
@@ -217,7 +242,10 @@ _SHUAI_LAWS = {
 SHUAI = tuple(
     Law(
         "k * C**a",
-        [_scale("k", *start, f"{what} at one FLOP"), _exponent("a", 0.0, 1.0, "compute")],
+        [
+            Parameter("k", "log", start=start, description=f"{what} at one FLOP"),
+            Parameter("a", start=(0.0, 1.0), description="exponent of compute"),
+        ],
         [_SHUAI_C],
         name=f"shuai-optimal-{name}",
         target=target,
@@ -235,8 +263,14 @@ SHUAI = tuple(
 SHUAI_RATE = Law(
     "k * B**gamma",
     [
-        _scale("k", 1e-12, 1.0, "learning rate at a batch of one token"),
-        _exponent("gamma", 0.0, 1.5, "the batch size; .75 to 1 in the source"),
+        Parameter(
+            "k", "log", start=(1e-12, 1.0), description="learning rate at a batch of one token"
+        ),
+        Parameter(
+            "gamma",
+            start=(0.0, 1.5),
+            description="exponent of the batch size; .75 to 1 in the source",
+        ),
     ],
     [Variable("B", "tokens", "batch size", span=(1e5, 1.6e7))],
     name="shuai-learning-rate",
@@ -266,9 +300,13 @@ _CBS_B = Variable(
 CBS_STEPS = Law(
     "a + b / B**alpha",
     [
-        _scale("a", 10.0, 1e5, "steps at infinite batch"),
-        _scale("b", 1e3, 1e9, "steps at a batch of one, above a"),
-        _exponent("alpha", 0.2, 2.0, "the batch size; 1 for linear scaling"),
+        Parameter("a", "log", start=(10.0, 1e5), description="steps at infinite batch"),
+        Parameter("b", "log", start=(1e3, 1e9), description="steps at a batch of one, above a"),
+        Parameter(
+            "alpha",
+            start=(0.2, 2.0),
+            description="exponent of the batch size; 1 for linear scaling",
+        ),
     ],
     [_CBS_B],
     name="critical-batch-steps",
@@ -286,8 +324,8 @@ CBS_STEPS = Law(
 CBS_TRADE = Law(
     "S_min * (1 + B_crit / B)",
     [
-        _scale("S_min", 10.0, 1e6, "steps at infinite batch"),
-        _scale("B_crit", 1.0, 1e5, "critical batch size, sequences"),
+        Parameter("S_min", "log", start=(10.0, 1e6), description="steps at infinite batch"),
+        Parameter("B_crit", "log", start=(1.0, 1e5), description="critical batch size, sequences"),
     ],
     [_CBS_B],
     name="critical-batch-time-data",
@@ -301,8 +339,8 @@ CBS_TRADE = Law(
 CBS_SIZE = Law(
     "c * N**p",
     [
-        _scale("c", 0.1, 1e5, "sequences at one million parameters"),
-        _exponent("p", 0.0, 1.5, "parameters"),
+        Parameter("c", "log", start=(0.1, 1e5), description="sequences at one million parameters"),
+        Parameter("p", start=(0.0, 1.5), description="exponent of parameters"),
     ],
     [
         Variable(
@@ -328,8 +366,8 @@ CBS_SIZE = Law(
 CBS_TOKENS = Law(
     "c * D**p",
     [
-        _scale("c", 0.01, 1e4, "sequences at one million tokens"),
-        _exponent("p", 0.0, 1.5, "tokens"),
+        Parameter("c", "log", start=(0.01, 1e4), description="sequences at one million tokens"),
+        Parameter("p", start=(0.0, 1.5), description="exponent of tokens"),
     ],
     [Variable("D", "million tokens", "training tokens", span=(1.7e3, 2.4e4))],
     name="critical-batch-tokens",
