@@ -310,8 +310,9 @@ LAWS: tuple[Law, ...] = (
 # Arguments of Law, because a subscript is not yet part of the formula language.
 PENDING: tuple[dict[str, Any], ...] = (
     {
-        "formula": "exp(alpha_const[benchmark] - alpha_year * (Y - 2012) - alpha_param * log(N / 1e6))"
-        " + exp(beta_const[benchmark] - beta_year * (Y - 2012) - beta_data * log(D / 1e6))",
+        "formula": "exp(alpha_const[benchmark] - alpha_year * (Y - 2012)"
+        " - alpha_param * log(N / 1e6)) + exp(beta_const[benchmark] - beta_year * (Y - 2012) - beta_data * log(D / "
+        "1e6))",
         "parameters": _PROGRESS_PARAMETERS,
         "variables": [
             *_PROGRESS_VARIABLES,

@@ -73,10 +73,7 @@ STEP_BATCH = Law(
 )
 
 _PORIAN = "Resolving Discrepancies in Compute-Optimal Scaling of Language Models"
-_PORIAN_NOTE = (
-    "Read in the table in which 2503.04715 compares published laws; the source itself states the "
-    "batch in sequences of 2,048 tokens."
-)
+_PORIAN_NOTE = "Read in the table in which 2503.04715 compares published laws, in its units."
 
 PORIAN_RATE = Law(
     "c * N**-p",
@@ -400,9 +397,9 @@ EMA = Law(
     ],
     name="ema-momentum",
     target="momentum",
-    source=Source("How to Scale Your EMA", "2307.13813", "definition 1.2, scaling rule", 2023),
+    source=Source("How to Scale Your EMA", "2307.13813", "EMA scaling rule", 2023),
     published=[
-        Published("rule", {"p": 1.0}, "definition 1.2", "kappa as a ratio", "derived, not fitted")
+        Published("rule", {"p": 1.0}, "EMA scaling rule", "kappa as a ratio", "derived, not fitted")
     ],
     protocol="None: derived from a stochastic differential equation, checked by training.",
     notes="The rule is momentum = rho**kappa; the exponent p makes it testable. The learning rate "

@@ -76,7 +76,7 @@ OVERTRAINING = Law(
             "table of fitted laws; digits from the authors' code and runs",
             f"C in FLOP, M = D / N, loss in nats per token on C4's validation set after training "
             f"on {data}",
-            "fitted to 5 or 6 runs with M from 5 to 320",
+            "fitted to 5 or 6 small runs",
         )
         for name, (data, e, a, b, eta) in _GADRE_SETS.items()
     ],
