@@ -311,8 +311,8 @@ LAWS: tuple[Law, ...] = (
 PENDING: tuple[dict[str, Any], ...] = (
     {
         "formula": "exp(alpha_const[benchmark] - alpha_year * (Y - 2012)"
-        " - alpha_param * log(N / 1e6)) + exp(beta_const[benchmark] - beta_year * (Y - 2012) - beta_data * log(D / "
-        "1e6))",
+        " - alpha_param * log(N / 1e6))"
+        " + exp(beta_const[benchmark] - beta_year * (Y - 2012) - beta_data * log(D / 1e6))",
         "parameters": _PROGRESS_PARAMETERS,
         "variables": [
             *_PROGRESS_VARIABLES,
