@@ -6,11 +6,30 @@ import difflib
 
 from ..errors import InputError
 from ..law import Law
-from . import dense, precision
+from . import (
+    architecture,
+    compute,
+    dense,
+    hyperparameters,
+    kaplan,
+    overtraining,
+    precision,
+    schedule,
+)
 
 __all__ = ["as_law", "law", "laws", "themes"]
 
-_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in (dense, precision)}
+_MODULES = (
+    dense,
+    kaplan,
+    compute,
+    architecture,
+    hyperparameters,
+    schedule,
+    overtraining,
+    precision,
+)
+_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in _MODULES}
 _CATALOGUE: dict[str, Law] = {law.name: law for laws in _THEMES.values() for law in laws}
 
 
