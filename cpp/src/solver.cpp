@@ -37,24 +37,17 @@ void Solver::set_initial_scale() {
     x_[last] = 0.0;
     evaluator_.value(x_);
     const LossSpec& loss = evaluator_.loss();
-    double total = 0.0, weight = 0.0;
-    for (int i = 0; i < evaluator_.objective().rows(); ++i) {
-        const double w = evaluator_.objective().weight()[static_cast<std::size_t>(i)];
-        const double u = evaluator_.residuals()[static_cast<std::size_t>(i)];
-        const double c = loss.kind == LossKind::linear ? (u > 0.0 ? loss.above : loss.below) : 1.0;
-        total += w * c * std::fabs(u);
-        weight += w;
-    }
-    x_[last] = total > 0.0 && std::isfinite(total) ? std::log(total / weight) : 0.0;
+    LossSpec sharp{LossKind::linear, 1.0, 1.0, 0.0};
+    if (loss.kind == LossKind::linear) sharp = {LossKind::linear, loss.above, loss.below, 0.0};
+    const double total = evaluator_.residual_sum(sharp, true);
+    x_[last] =
+        total > 0.0 && std::isfinite(total) ? std::log(total / evaluator_.total_weight()) : 0.0;
 }
 
 // Mean absolute residual at x_: the yardstick for the width of a loss's core.
-double Solver::mean_residual() const {
-    const int rows = evaluator_.objective().rows();
-    double total = 0.0;
-    for (int i = 0; i < rows; ++i)
-        total += std::fabs(evaluator_.residuals()[static_cast<std::size_t>(i)]);
-    return total / rows;
+double Solver::mean_residual() {
+    return evaluator_.residual_sum({LossKind::linear, 1.0, 1.0, 0.0}, false) /
+           evaluator_.objective().rows();
 }
 
 void Solver::evaluate_here() {

@@ -17,7 +17,7 @@ public:
 
     Evaluator(const Program& program, const BoundColumns& columns);
 
-    int block_count() const { return (columns_.padded() + block_rows - 1) / block_rows; }
+    int block_count() const { return static_cast<int>(columns_.layout().blocks().size()); }
     int block_size(int block) const;
 
     // Runs the uniform operations. parameters: (parameter_count,)

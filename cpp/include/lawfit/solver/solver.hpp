@@ -39,15 +39,6 @@ struct Solution {
     int evaluations = 0;
 };
 
-// Asked between evaluations; true ends the solve with Status::interrupted.
-class Interrupt {
-public:
-    virtual bool requested() = 0;
-
-protected:
-    ~Interrupt() = default;
-};
-
 class Solver {
 public:
     // The evaluator must outlive the solver. Allocates everything it will use.
@@ -68,7 +59,7 @@ private:
     bool trust_step(double radius);
     void set_initial_scale();
     double reference() const;
-    double mean_residual() const;
+    double mean_residual();
 
     ObjectiveEvaluator& evaluator_;
     SolverOptions options_;
