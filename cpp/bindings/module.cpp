@@ -155,7 +155,7 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
                                           bool scale_is_fitted, double log_normaliser,
                                           const IntArray& source, const Array& value,
                                           int free_count, const Array& lower, const Array& upper,
-                                          const Array& typical) {
+                                          const Array& typical, const std::string& space) {
     Objective::Data data;
     data.rows = static_cast<int>(target.size());
     data.columns = column_pointers(program, columns, target.size());
@@ -164,6 +164,9 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
     require(!sigma || sigma->size() == target.size(), "sigma and target differ in length");
     data.weight = weight ? weight->data() : nullptr;
     data.sigma = sigma ? sigma->data() : nullptr;
+    require(space == "linear" || space == "log" || space == "logit",
+            "there is no space \"" + space + "\"");
+    if (space != "linear") data.target_transform = opcode_from_name(space);
     Parameterisation parameterisation;
     parameterisation.source.assign(source.data(), source.data() + source.size());
     parameterisation.value.assign(value.data(), value.data() + value.size());
@@ -320,7 +323,7 @@ PYBIND11_MODULE(_core, m) {
         .def(py::init(&make_objective), py::arg("program"), py::arg("columns"), py::arg("target"),
              py::arg("weight"), py::arg("sigma"), py::arg("loss"), py::arg("scale_is_fitted"),
              py::arg("log_normaliser"), py::arg("source"), py::arg("value"), py::arg("free_count"),
-             py::arg("lower"), py::arg("upper"), py::arg("typical"))
+             py::arg("lower"), py::arg("upper"), py::arg("typical"), py::arg("space") = "linear")
         .def_property_readonly("dimension", &Objective::dimension)
         .def_property_readonly("rows", &Objective::rows)
         .def(

@@ -30,9 +30,12 @@ BootstrapResult bootstrap_cases(const Objective& objective, const double* starts
         Buffer& weight = weights[static_cast<std::size_t>(worker)];
         weight.assign(static_cast<std::size_t>(objective.columns().padded()), 0.0);
         Philox random(seed, static_cast<std::uint64_t>(first_draw + draw));
-        for (int i = 0; i < rows; ++i)
-            weight[random.below(static_cast<std::uint32_t>(rows))] += 1.0;
-        for (std::size_t i = 0; i < weight.size(); ++i) weight[i] *= objective.weight()[i];
+        for (int i = 0; i < rows; ++i) {
+            const auto row = static_cast<int>(random.below(static_cast<std::uint32_t>(rows)));
+            weight[static_cast<std::size_t>(objective.layout().place(row))] += 1.0;
+        }
+        for (std::size_t i = 0; i < objective.weight().size(); ++i)
+            weight[i] *= objective.weight()[i];
         w.evaluator.set_weight(weight.data());
 
         Solution best;

@@ -74,13 +74,11 @@ Evaluator::Evaluator(const Program& program, const BoundColumns& columns)
     for (int k = 0; k < leaves; ++k) leaf_pointers_.push_back(leaf_columns_.data() + k * block);
 }
 
-int Evaluator::block_size(int b) const {
-    return std::min(block_rows, columns_.padded() - b * block_rows);
-}
+int Evaluator::block_size(int b) const { return columns_.layout().blocks()[index(b)].size; }
 
 const double* Evaluator::operand(int id, int b) const {
     if (id < program_.first_register())
-        return columns_.column(id) + static_cast<std::ptrdiff_t>(b) * block;
+        return columns_.column(id) + columns_.layout().blocks()[index(b)].begin;
     return registers_.data() + (id - program_.first_register()) * block;
 }
 

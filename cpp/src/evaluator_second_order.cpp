@@ -275,7 +275,7 @@ void Evaluator::find_log_sum() {
 
 // With shares s_k and gradients g_k of the exponents, the gradient of the value is J = sum_k s_k g_k
 // and its second derivative sum_k s_k g_k g_k' - J J'.
-void Evaluator::log_sum_second_order(int b, const double* seed, double* hessian) {
+void Evaluator::log_sum_second_order(int b, const double* seed, double* hessian, double* gradient) {
     const kernels::KernelTable& k = kernels::active();
     const int n = block_size(b);
     const int leaves = static_cast<int>(program_.leaves().size());
@@ -313,20 +313,23 @@ void Evaluator::log_sum_second_order(int b, const double* seed, double* hessian)
     for (std::size_t l = 0; l < leaf_written_.size(); ++l)
         if (!leaf_written_[l]) std::fill(leaf_pointers_[l], leaf_pointers_[l] + n, 0.0);
     std::fill(gram_.begin(), gram_.end(), 0.0);
-    k.gram(n, leaves, leaf_pointers_.data(), seed, gram_.data(), nullptr, nullptr);
+    k.gram(n, leaves, leaf_pointers_.data(), seed, gram_.data(), gradient ? seed : nullptr,
+           gradient);
     for (int l = 0; l < leaves; ++l)
         for (int m = 0; m < leaves; ++m)
             hessian[l * leaves + m] -=
                 gram_[index(l >= m ? l * (l + 1) / 2 + m : m * (m + 1) / 2 + l)];
 }
 
-void Evaluator::second_order(int b, const double* seed, double* hessian) {
+void Evaluator::second_order(int b, const double* seed, double* hessian, double* gradient) {
     if (!log_sum_.empty()) {
-        log_sum_second_order(b, seed, hessian);
+        log_sum_second_order(b, seed, hessian, gradient);
         return;
     }
-    reverse(b, seed);
+    const double* const* leaf = reverse(b, seed);
     const int leaves = static_cast<int>(program_.leaves().size());
+    for (int l = 0; gradient && l < leaves; ++l)
+        gradient[l] += kernels::active().sum(block_size(b), leaf[l]);
     for (int l = 0; l < leaves; ++l) {
         run_tangents(l, b);
         run_adjoint_tangents(l, b, hessian + l * leaves);

@@ -4,16 +4,39 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
-#include <string>
+#include <tuple>
 
 namespace lawfit {
 namespace {
 
-constexpr int block = Evaluator::block_rows;
+// Some 30 microseconds of work at least: less is not worth handing to a thread.
+constexpr int chunk_rows = 16 * block_rows;
+
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
+std::ptrdiff_t offset(int i, int stride) { return static_cast<std::ptrdiff_t>(i) * stride; }
 
 void require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
+}
+
+RowLayout layout_of(const Objective::Data& data) {
+    require(data.rows > 0, "objective: no rows");
+    if (data.segment_rows.empty()) return RowLayout(data.rows);
+    require(static_cast<int>(data.order.size()) == data.rows, "objective: one place per row");
+    return RowLayout(data.order, data.segment_rows);
+}
+
+// The lower triangle by rows.
+void pack(const Matrix& symmetric, double* out) {
+    for (Eigen::Index p = 0; p < symmetric.rows(); ++p)
+        for (Eigen::Index q = 0; q <= p; ++q) *out++ = symmetric(p, q);
+}
+
+Buffer gathered(const RowLayout& layout, const double* values) {
+    Buffer out(index(layout.padded()));
+    for (const RowLayout::Block& block : layout.blocks())
+        layout.gather(values, block, out.data() + block.begin);
+    return out;
 }
 
 }  // namespace
@@ -21,14 +44,15 @@ void require(bool condition, const char* message) {
 Objective::Objective(Program program, const Data& data, const Terms& terms,
                      Parameterisation parameterisation, Bounds bounds)
     : program_(std::move(program)),
-      columns_(program_, data.columns, data.rows),
+      columns_(program_, data.columns, layout_of(data)),
       terms_(terms),
       parameterisation_(std::move(parameterisation)),
       bounds_(std::move(bounds)) {
-    require(data.rows > 0, "objective: no rows");
-    require(static_cast<int>(parameterisation_.source.size()) == program_.parameter_count() &&
-                parameterisation_.value.size() == parameterisation_.source.size(),
-            "objective: one source and one value per parameter of the program are needed");
+    require(
+        parameterisation_.source.size() ==
+                index(layout().segment_count()) * index(program_.parameter_count()) &&
+            parameterisation_.value.size() == parameterisation_.source.size(),
+        "objective: one source and one value per segment and parameter of the program are needed");
     for (const int s : parameterisation_.source)
         require(s >= -1 && s < parameterisation_.free_count, "objective: a source does not exist");
     require(bounds_.lower.size() == dimension() && bounds_.upper.size() == dimension() &&
@@ -37,247 +61,438 @@ Objective::Objective(Program program, const Data& data, const Terms& terms,
     require((bounds_.lower.array() <= bounds_.upper.array()).all(),
             "objective: a lower bound is above its upper bound");
     require((bounds_.typical.array() > 0).all(), "objective: typical sizes must be positive");
-    target_ = padded_copy(data.target, data.rows);
-    if (data.weight)
-        weight_ = padded_copy(data.weight, data.rows, 0.0);
-    else
-        weight_ = padded_copy(std::vector<double>(index(data.rows), 1.0).data(), data.rows, 0.0);
+
+    target_ = gathered(layout(), data.target);
+    if (data.target_transform != Opcode::count_) {
+        require(is_unary(data.target_transform), "objective: the target's transform is not unary");
+        const auto transform =
+            kernels::active().unary_forward[static_cast<int>(data.target_transform)];
+        Buffer before(index(block_rows));
+        for (const RowLayout::Block& block : layout().blocks()) {
+            double* values = target_.data() + block.begin;
+            std::copy_n(values, block.size, before.begin());
+            transform(block.size, before.data(), values);
+        }
+    }
+    if (data.weight) {
+        weight_ = gathered(layout(), data.weight);
+        for (const RowLayout::Block& block : layout().blocks())
+            std::fill_n(weight_.begin() + block.begin + block.rows, block.size - block.rows, 0.0);
+    }
     if (data.sigma) {
-        row_factor_ = padded_copy(data.sigma, data.rows);
+        row_factor_ = gathered(layout(), data.sigma);
         for (double& f : row_factor_) f = 1.0 / f;
+    }
+    find_coordinates();
+    cut_into_chunks();
+}
+
+void Objective::find_coordinates() {
+    const int parameters = program_.parameter_count();
+    leaves_are_parameters_ = std::all_of(program_.leaves().begin(), program_.leaves().end(),
+                                         [&](int slot) { return slot < parameters; });
+    std::vector<int> column_parameter;
+    if (leaves_are_parameters_)
+        column_parameter = program_.leaves();
+    else
+        for (int k = 0; k < parameters; ++k) column_parameter.push_back(k);
+    local_count_ = static_cast<int>(column_parameter.size()) + (terms_.scale_is_fitted ? 1 : 0);
+    for (int s = 0; s < layout().segment_count(); ++s) {
+        const int* source = parameterisation_.source.data() + offset(s, parameters);
+        for (const int k : column_parameter) coordinates_.push_back(source[k]);
+        if (terms_.scale_is_fitted) coordinates_.push_back(dimension() - 1);
     }
 }
 
-ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective)
+void Objective::cut_into_chunks() {
+    const auto& blocks = layout().blocks();
+    const int count = static_cast<int>(blocks.size());
+    int rows_in_task = chunk_rows;
+    for (int b = 0; b < count;) {
+        Chunk chunk{b, b, blocks[index(b)].segment};
+        int rows = 0;
+        while (chunk.end < count && rows < chunk_rows &&
+               blocks[index(chunk.end)].segment == chunk.segment)
+            rows += blocks[index(chunk.end++)].size;
+        if (rows_in_task + rows > chunk_rows) {
+            tasks_.push_back(static_cast<int>(chunks_.size()));
+            rows_in_task = 0;
+        }
+        rows_in_task += rows;
+        chunks_.push_back(chunk);
+        b = chunk.end;
+    }
+    tasks_.push_back(static_cast<int>(chunks_.size()));
+}
+
+struct ObjectiveEvaluator::Lane {
+    explicit Lane(const Objective& objective)
+        : evaluator(objective.program(), objective.columns()),
+          leaves(static_cast<int>(objective.program().leaves().size())) {
+        const bool scale = objective.terms().scale_is_fitted;
+        const int columns = leaves + (scale ? 1 : 0), local = objective.local_count();
+        parameters.setZero(objective.program().parameter_count());
+        for (Buffer* b : {&u, &slope, &bend, &curvature, &seed, &scale_column})
+            b->assign(index(block_rows), 0.0);
+        jacobian.resize(index(columns));
+        leaf_gradient.resize(index(columns));
+        leaf_bend.resize(index(columns * (columns + 1) / 2));
+        leaf_curvature.resize(leaf_bend.size());
+        second_gram.resize(index(leaves * leaves));
+        full.setZero(columns, columns);
+        if (objective.leaves_are_parameters()) return;
+        chain.setZero(columns, local);
+        chain_moved.setZero(columns, local);
+        product.setZero(columns, local);
+        local_matrix.setZero(local, local);
+        local_gradient.setZero(local);
+    }
+
+    // d leaf / d parameter at the evaluator's parameters; a fitted scale is its own leaf.
+    void find_chain(Matrix& out) {
+        const int count = static_cast<int>(parameters.size());
+        const double* leaf_jacobian = evaluator.leaf_jacobian();
+        for (int l = 0; l < leaves; ++l)
+            for (int k = 0; k < count; ++k) out(l, k) = leaf_jacobian[l * count + k];
+        if (out.rows() > leaves) out(leaves, count) = 1.0;
+    }
+
+    // A leaf that moves no residual passes nothing on, however steep it is itself.
+    void drop_still_leaves() {
+        for (int l = 0; l < leaves; ++l)
+            if (leaf_gradient[index(l)] == 0.0 && !chain.row(l).allFinite()) chain.row(l).setZero();
+    }
+
+    // local_matrix = chain' full chain. Small products: lazy evaluation avoids the allocation of a
+    // blocked one.
+    void congruence() {
+        product = full.lazyProduct(chain);
+        local_matrix = chain.transpose().lazyProduct(product);
+    }
+
+    Evaluator evaluator;
+    int leaves;
+    int segment = -1;  // whose parameters the evaluator has
+    int block = -1;    // whose values and residuals are here
+    Vector parameters;
+    Buffer u, slope, bend, curvature, seed, scale_column;  // (block_rows,)
+    std::vector<const double*> jacobian;                   // (leaf columns,)
+    std::vector<double> leaf_gradient;                     // of a chunk
+    std::vector<double> leaf_bend, leaf_curvature;         // of a chunk, packed
+    std::vector<double> second_gram;                       // (leaves, leaves)
+    Matrix full;                                           // (leaf columns, leaf columns)
+    // Only where leaves are functions of parameters:
+    Matrix chain, chain_moved, product;  // (leaf columns, local_count)
+    Matrix local_matrix;                 // (local_count, local_count)
+    Vector local_gradient;
+};
+
+ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective, int threads,
+                                       Interrupt* interrupt)
     : objective_(objective),
       loss_(objective.terms().loss),
-      weight_(nullptr),
-      evaluator_(objective.program(), objective.columns()),
-      columns_(static_cast<int>(objective.program().leaves().size()) +
-               (objective.terms().scale_is_fitted ? 1 : 0)) {
-    const auto padded = index(objective.columns().padded());
-    parameters_.resize(objective.program().parameter_count());
-    chain_.setZero(columns_, dimension());
-    for (Buffer* b : {&u_, &slope_, &bend_, &curvature_}) b->assign(padded, 0.0);
-    for (Buffer* b : {&seed_, &scale_column_}) b->assign(block, 0.0);
-    gradient_.resize(index(columns_));
-    bend_gram_.resize(index(columns_ * (columns_ + 1) / 2));
-    curvature_gram_.resize(bend_gram_.size());
-    jacobian_.resize(index(columns_));
-    full_.resize(columns_, columns_);
-    product_.resize(columns_, dimension());
-    chain_moved_.setZero(columns_, dimension());
+      monitor_(interrupt ? Monitor::Poll([interrupt](long) { return !interrupt->requested(); })
+                         : Monitor::Poll(),
+               Monitor::Period(5)),
+      packed_count_(objective.local_count() * (objective.local_count() + 1) / 2) {
     point_.setZero(dimension());
-    moved_.setZero(dimension());
-    const int leaves = static_cast<int>(objective.program().leaves().size());
-    second_gram_.resize(index(leaves * leaves));
+    ones_.assign(index(block_rows + kernels::row_multiple), 0.0);
+    std::fill_n(ones_.begin(), block_rows, 1.0);
+    const int lanes = std::max(1, std::min(threads, objective.task_count()));
+    for (int i = 0; i < lanes; ++i) lanes_.push_back(std::make_unique<Lane>(objective));
+    const auto chunks = objective.chunks().size();
+    values_.resize(chunks);
+    gradients_.resize(chunks * index(objective.local_count()));
+    bends_.resize(chunks * index(packed_count_));
+    curvatures_.resize(bends_.size());
     set_weight(nullptr);
+}
 
-    chain_selects_ = evaluator_.leaves_are_parameters();
-    if (chain_selects_) {
-        for (const int slot : objective.program().leaves())
-            selected_.push_back(objective.parameterisation().source[index(slot)]);
-        if (objective.terms().scale_is_fitted) selected_.push_back(dimension() - 1);
+ObjectiveEvaluator::~ObjectiveEvaluator() = default;
+
+// work(lane, chunk) for every chunk; stopped_ says whether some were left out.
+template <class Work>
+void ObjectiveEvaluator::for_each_chunk(Work work) {
+    const std::vector<int>& tasks = objective_.tasks();
+    if (objective_.task_count() == 1) {
+        for (int c = 0; c < tasks[1]; ++c) work(*lanes_[0], c);
+        return;
     }
-    // The selection never changes, so that it is made once.
-    set_parameters(point_);
-    find_chain(chain_);
+    parallel_for(objective_.task_count(), static_cast<int>(lanes_.size()), monitor_,
+                 [&](long task, int lane) {
+                     const auto t = static_cast<std::size_t>(task);
+                     for (int c = tasks[t]; c < tasks[t + 1]; ++c) work(*lanes_[index(lane)], c);
+                 });
+    stopped_ = monitor_.stopped();
+}
+
+// The sum of term(lane, block) over all blocks.
+template <class Term>
+double ObjectiveEvaluator::sum_over_blocks(Term term) {
+    for_each_chunk([&](Lane& lane, int c) {
+        const Objective::Chunk& chunk = objective_.chunks()[index(c)];
+        double total = 0.0;
+        for (int b = chunk.begin; b < chunk.end; ++b) total += term(lane, b);
+        values_[index(c)] = total;
+    });
+    double total = 0.0;
+    for (const double v : values_) total += v;
+    return total;
 }
 
 void ObjectiveEvaluator::set_weight(const double* weight) {
-    weight_ = weight ? weight : objective_.weight().data();
+    const Buffer& own = objective_.weight();
+    weight_ = weight ? weight : (own.empty() ? nullptr : own.data());
+    total_weight_ = objective_.rows();
+    if (!weight_) return;
     total_weight_ = 0.0;
-    for (int i = 0; i < objective_.rows(); ++i) total_weight_ += weight_[i];
+    for (int i = 0; i < objective_.layout().padded(); ++i) total_weight_ += weight_[i];
 }
 
-void ObjectiveEvaluator::set_parameters(const Vector& x) {
-    const Parameterisation& p = objective_.parameterisation();
-    for (int k = 0; k < parameters_.size(); ++k)
-        parameters_[k] = p.source[index(k)] >= 0 ? x[p.source[index(k)]] : p.value[index(k)];
-    evaluator_.set_parameters(parameters_.data());
-}
-
-// d leaf / d x: the uniform operations' derivative, tied parameters added up.
-void ObjectiveEvaluator::find_chain(Matrix& chain) {
-    const Parameterisation& p = objective_.parameterisation();
-    const double* leaf_jacobian = evaluator_.leaf_jacobian();
-    const int leaves = static_cast<int>(objective_.program().leaves().size());
-    chain.setZero();
-    for (int l = 0; l < leaves; ++l)
-        for (int k = 0; k < parameters_.size(); ++k)
-            if (p.source[index(k)] >= 0)
-                chain(l, p.source[index(k)]) += leaf_jacobian[l * parameters_.size() + k];
-    if (objective_.terms().scale_is_fitted) chain(columns_ - 1, dimension() - 1) = 1.0;
+// Weights of a block, (size,), zero in the padding.
+const double* ObjectiveEvaluator::weights_of(const RowLayout::Block& block,
+                                             const double* weight) const {
+    return weight ? weight + block.begin : ones_.data() + block_rows - block.rows;
 }
 
 void ObjectiveEvaluator::set_point(const Vector& x) {
     point_ = x;
-    set_parameters(x);
-    if (!chain_selects_) find_chain(chain_);
+    for (auto& lane : lanes_) lane->segment = lane->block = -1;
     log_scale_ = objective_.terms().scale_is_fitted ? x[dimension() - 1] : 0.0;
     factor_ = std::exp(-log_scale_);
+}
+
+// Gives the lane the parameters of a segment.
+void ObjectiveEvaluator::enter(Lane& lane, int segment) {
+    if (lane.segment == segment) return;
+    lane.segment = segment;
+    const Parameterisation& p = objective_.parameterisation();
+    const int count = static_cast<int>(lane.parameters.size());
+    const int* source = p.source.data() + offset(segment, count);
+    const double* value = p.value.data() + offset(segment, count);
+    for (int k = 0; k < count; ++k)
+        lane.parameters[k] = source[k] >= 0 ? point_[source[k]] : value[k];
+    lane.evaluator.set_parameters(lane.parameters.data());
+}
+
+// Makes the registers and residuals those of a block.
+void ObjectiveEvaluator::bring_residuals(Lane& lane, int b) {
+    if (lane.block == b) return;
+    const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
+    const Buffer& row_factor = objective_.row_factor();
+    enter(lane, block.segment);
+    const double* z = lane.evaluator.forward(b);
+    kernels::active().residual(block.size, z, objective_.target().data() + block.begin, factor_,
+                               row_factor.empty() ? nullptr : row_factor.data() + block.begin,
+                               lane.u.data());
+    lane.block = b;
 }
 
 double ObjectiveEvaluator::value(const Vector& x) {
     ++evaluations_;
     set_point(x);
-    const kernels::KernelTable& k = kernels::active();
-    const Buffer& row_factor = objective_.row_factor();
-    double total = 0.0;
-    for (int b = 0; b < evaluator_.block_count(); ++b) {
-        const int n = evaluator_.block_size(b), at = b * block;
-        const double* z = evaluator_.forward(b);
-        k.residual(n, z, objective_.target().data() + at, factor_,
-                   row_factor.empty() ? nullptr : row_factor.data() + at, u_.data() + at);
-        total += k.loss_value(n, &loss_, u_.data() + at, weight_ + at);
-    }
-    registers_are_current_ = evaluator_.block_count() == 1;
+    double total = residual_sum(loss_, true);
     if (objective_.terms().scale_is_fitted)
         total += total_weight_ * (log_scale_ + objective_.terms().log_normaliser);
-    return std::isfinite(total) ? total : std::numeric_limits<double>::infinity();
+    return std::isfinite(total) && !stopped_ ? total : std::numeric_limits<double>::infinity();
 }
 
-void ObjectiveEvaluator::derivatives(Vector& gradient, Matrix* bend, Matrix* curvature) {
-    const kernels::KernelTable& k = kernels::active();
-    const Buffer& row_factor = objective_.row_factor();
-    const bool scale = objective_.terms().scale_is_fitted;
-    const int leaves = columns_ - (scale ? 1 : 0);
-    std::fill(gradient_.begin(), gradient_.end(), 0.0);
-    std::fill(bend_gram_.begin(), bend_gram_.end(), 0.0);
-    std::fill(curvature_gram_.begin(), curvature_gram_.end(), 0.0);
-    for (int b = 0; b < evaluator_.block_count(); ++b) {
-        const int n = evaluator_.block_size(b), at = b * block;
-        if (!registers_are_current_) evaluator_.forward(b);
-        k.loss_slopes(n, &loss_, u_.data() + at, weight_ + at, slope_.data() + at,
-                      bend ? bend_.data() + at : nullptr,
-                      curvature ? curvature_.data() + at : nullptr);
-        if (row_factor.empty())
-            std::fill(seed_.begin(), seed_.begin() + n, factor_);
-        else
-            k.scale(n, factor_, row_factor.data() + at, seed_.data(), false);
-        const double* const* leaf = evaluator_.reverse(b, seed_.data());
-        std::copy(leaf, leaf + leaves, jacobian_.begin());
-        if (scale) {
-            k.scale(n, -1.0, u_.data() + at, scale_column_.data(), false);
-            jacobian_[index(leaves)] = scale_column_.data();
-        }
-        if (!bend && !curvature)
-            for (int c = 0; c < columns_; ++c)
-                gradient_[index(c)] += k.dot(n, slope_.data() + at, jacobian_[index(c)]);
-        if (bend)
-            k.gram(n, columns_, jacobian_.data(), bend_.data() + at, bend_gram_.data(),
-                   slope_.data() + at, gradient_.data());
-        if (curvature)
-            k.gram(n, columns_, jacobian_.data(), curvature_.data() + at, curvature_gram_.data(),
-                   bend ? nullptr : slope_.data() + at, gradient_.data());
-    }
-    to_free(gradient_.data(), gradient);
-    if (scale) gradient[dimension() - 1] += total_weight_;
-    if (bend) matrix_to_free(bend_gram_.data(), *bend);
-    if (curvature) matrix_to_free(curvature_gram_.data(), *curvature);
-}
-
-void ObjectiveEvaluator::second_order(Matrix& second) {
-    const kernels::KernelTable& k = kernels::active();
-    const Buffer& row_factor = objective_.row_factor();
-    const bool scale = objective_.terms().scale_is_fitted;
-    const int leaves = columns_ - (scale ? 1 : 0);
-    std::fill(second_gram_.begin(), second_gram_.end(), 0.0);
-    double scale_curvature = 0.0;
-    for (int b = 0; b < evaluator_.block_count(); ++b) {
-        const int n = evaluator_.block_size(b), at = b * block;
-        if (!registers_are_current_) evaluator_.forward(b);
-        if (row_factor.empty())
-            k.scale(n, factor_, slope_.data() + at, seed_.data(), false);
-        else
-            k.multiply(n, factor_, slope_.data() + at, row_factor.data() + at, seed_.data(), false);
-        evaluator_.second_order(b, seed_.data(), second_gram_.data());
-        if (scale) scale_curvature += k.dot(n, slope_.data() + at, u_.data() + at);
-    }
-    for (int l = 0; l < leaves; ++l)
-        for (int m = 0; m <= l; ++m)
-            full_(l, m) = full_(m, l) =
-                0.5 * (second_gram_[index(l * leaves + m)] + second_gram_[index(m * leaves + l)]);
-    if (scale) {  // d2u / ds d leaf = -du / d leaf, d2u / ds2 = u
-        for (int l = 0; l < leaves; ++l) full_(l, leaves) = full_(leaves, l) = -gradient_[index(l)];
-        full_(leaves, leaves) = scale_curvature;
-    }
-    congruence(second);
-    if (!evaluator_.leaves_are_parameters()) add_chain_curvature(second);
-}
-
-// The leaves' own curvature in x, sum_l g_l d2 leaf_l: no rows in it, so differences cost nothing.
-void ObjectiveEvaluator::add_chain_curvature(Matrix& second) {
-    const Eigen::Map<const Vector> g(gradient_.data(), columns_);
-    for (int j = 0; j < objective_.parameterisation().free_count; ++j) {
-        moved_ = point_;
-        const double h = 1e-6 * std::max(1.0, std::fabs(point_[j]));
-        moved_[j] = point_[j] + h;
-        set_parameters(moved_);
-        find_chain(chain_moved_);
-        moved_[j] = point_[j] - h;
-        set_parameters(moved_);
-        find_chain(chain_);
-        // Half of the derivative of the gradient goes to row j and half to column j.
-        chain_moved_ -= chain_;
-        moved_.noalias() = chain_moved_.transpose() * g;
-        moved_ *= 0.25 / h;
-        second.col(j) += moved_;
-        second.row(j) += moved_.transpose();
-    }
-    set_parameters(point_);
-    find_chain(chain_);
-}
-
-void ObjectiveEvaluator::to_free(const double* leaf_gradient, Vector& gradient) {
-    // A leaf that moves no residual passes nothing on, however steep it is itself.
-    for (int l = 0; l < columns_; ++l)
-        if (leaf_gradient[l] == 0.0 && !chain_.row(l).allFinite()) chain_.row(l).setZero();
-    gradient.resize(dimension());
-    if (chain_selects_) {
-        gradient.setZero();
-        for (int p = 0; p < columns_; ++p)
-            if (selected_[index(p)] >= 0) gradient[selected_[index(p)]] += leaf_gradient[p];
-        return;
-    }
-    gradient.noalias() = chain_.transpose() * Eigen::Map<const Vector>(leaf_gradient, columns_);
-}
-
-void ObjectiveEvaluator::matrix_to_free(const double* gram, Matrix& matrix) {
-    for (int p = 0; p < columns_; ++p)
-        for (int q = 0; q <= p; ++q) full_(p, q) = full_(q, p) = gram[p * (p + 1) / 2 + q];
-    congruence(matrix);
-}
-
-// matrix = chain' full chain. Where every leaf is one free parameter that is a sum over few entries.
-void ObjectiveEvaluator::congruence(Matrix& matrix) {
-    matrix.resize(dimension(), dimension());
-    if (chain_selects_) {
-        matrix.setZero();
-        for (int q = 0; q < columns_; ++q)
-            for (int p = 0; p < columns_; ++p)
-                if (selected_[index(p)] >= 0 && selected_[index(q)] >= 0)
-                    matrix(selected_[index(p)], selected_[index(q)]) += full_(p, q);
-        return;
-    }
-    // Small and possibly empty products: lazy evaluation avoids the allocation of a blocked one.
-    product_ = full_.lazyProduct(chain_);
-    matrix = chain_.transpose().lazyProduct(product_);
+double ObjectiveEvaluator::residual_sum(const LossSpec& loss, bool weighted) {
+    return sum_over_blocks([&](Lane& lane, int b) {
+        const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
+        bring_residuals(lane, b);
+        return kernels::active().loss_value(block.size, &loss, lane.u.data(),
+                                            weights_of(block, weighted ? weight_ : nullptr));
+    });
 }
 
 double ObjectiveEvaluator::rounding_floor() {
-    const kernels::KernelTable& k = kernels::active();
     const Buffer& row_factor = objective_.row_factor();
-    double total = 0.0;
-    for (int b = 0; b < evaluator_.block_count(); ++b) {
-        const int n = evaluator_.block_size(b), at = b * block;
-        for (int i = 0; i < n; ++i) {
-            const double f = row_factor.empty() ? 1.0 : row_factor[index(at + i)];
-            seed_[index(i)] = 4.4e-16 * std::fabs(objective_.target()[index(at + i)]) * f;
+    return sum_over_blocks([&](Lane& lane, int b) {
+        const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
+        for (int i = 0; i < block.size; ++i) {
+            const auto place = index(block.begin + i);
+            const double f = row_factor.empty() ? 1.0 : row_factor[place];
+            lane.seed[index(i)] = 4.4e-16 * std::fabs(objective_.target()[place]) * f;
         }
-        total += k.loss_value(n, &loss_, seed_.data(), weight_ + at);
+        return kernels::active().loss_value(block.size, &loss_, lane.seed.data(),
+                                            weights_of(block, weight_));
+    });
+}
+
+void ObjectiveEvaluator::derivatives(Vector& gradient, Matrix* bend, Matrix* curvature) {
+    for_each_chunk([&](Lane& lane, int c) {
+        add_derivatives(lane, c, bend != nullptr, curvature != nullptr);
+    });
+    gradient.setZero(dimension());
+    const int local = objective_.local_count();
+    const double* g = gradients_.data();
+    for (const Objective::Chunk& chunk : objective_.chunks()) {
+        const int* coordinate = objective_.coordinates(chunk.segment);
+        for (int p = 0; p < local; ++p)
+            if (coordinate[p] >= 0) gradient[coordinate[p]] += g[p];
+        g += local;
     }
-    return total;
+    if (objective_.terms().scale_is_fitted) gradient[dimension() - 1] += total_weight_;
+    if (bend) scatter(bends_, *bend);
+    if (curvature) scatter(curvatures_, *curvature);
+}
+
+void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curvature) {
+    const kernels::KernelTable& k = kernels::active();
+    const Objective::Chunk& chunk = objective_.chunks()[index(c)];
+    const Buffer& row_factor = objective_.row_factor();
+    const int columns = static_cast<int>(lane.jacobian.size());
+    const int local = objective_.local_count();
+    double* out_gradient = gradients_.data() + offset(c, local);
+    double* out_bend = bends_.data() + offset(c, packed_count_);
+    double* out_curvature = curvatures_.data() + offset(c, packed_count_);
+    // Where leaves are parameters their sums are the chunk's.
+    const bool direct = objective_.leaves_are_parameters();
+    double* leaf_gradient = direct ? out_gradient : lane.leaf_gradient.data();
+    double* leaf_bend = direct ? out_bend : lane.leaf_bend.data();
+    double* leaf_curvature = direct ? out_curvature : lane.leaf_curvature.data();
+    const int entries = columns * (columns + 1) / 2;
+    std::fill_n(leaf_gradient, columns, 0.0);
+    if (bend) std::fill_n(leaf_bend, entries, 0.0);
+    if (curvature) std::fill_n(leaf_curvature, entries, 0.0);
+    for (int b = chunk.begin; b < chunk.end; ++b) {
+        const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
+        const int n = block.size;
+        bring_residuals(lane, b);
+        k.loss_slopes(n, &loss_, lane.u.data(), weights_of(block, weight_), lane.slope.data(),
+                      bend ? lane.bend.data() : nullptr,
+                      curvature ? lane.curvature.data() : nullptr);
+        if (row_factor.empty())
+            std::fill_n(lane.seed.begin(), n, factor_);
+        else
+            k.scale(n, factor_, row_factor.data() + block.begin, lane.seed.data(), false);
+        const double* const* leaf = lane.evaluator.reverse(b, lane.seed.data());
+        std::copy(leaf, leaf + lane.leaves, lane.jacobian.begin());
+        if (columns > lane.leaves) {
+            k.scale(n, -1.0, lane.u.data(), lane.scale_column.data(), false);
+            lane.jacobian[index(lane.leaves)] = lane.scale_column.data();
+        }
+        const double* slope = lane.slope.data();  // null once the gradient has it
+        for (const auto& [wanted, weight, gram] :
+             {std::tuple(bend, &lane.bend, leaf_bend),
+              std::tuple(curvature, &lane.curvature, leaf_curvature)}) {
+            if (!wanted) continue;
+            k.gram(n, columns, lane.jacobian.data(), weight->data(), gram, slope, leaf_gradient);
+            slope = nullptr;
+        }
+        for (int j = 0; slope && j < columns; ++j)
+            leaf_gradient[j] += k.dot(n, slope, lane.jacobian[index(j)]);
+    }
+    if (direct) return;
+    lane.find_chain(lane.chain);
+    lane.drop_still_leaves();
+    lane.local_gradient.noalias() =
+        lane.chain.transpose() * Eigen::Map<const Vector>(leaf_gradient, columns);
+    std::copy_n(lane.local_gradient.data(), local, out_gradient);
+    for (const auto& [wanted, from, to] : {std::tuple(bend, leaf_bend, out_bend),
+                                           std::tuple(curvature, leaf_curvature, out_curvature)}) {
+        if (!wanted) continue;
+        for (int p = 0; p < columns; ++p)
+            for (int q = 0; q <= p; ++q)
+                lane.full(p, q) = lane.full(q, p) = from[p * (p + 1) / 2 + q];
+        lane.congruence();
+        pack(lane.local_matrix, to);
+    }
+}
+
+void ObjectiveEvaluator::second_order(Matrix& second) {
+    for_each_chunk([&](Lane& lane, int c) { add_second_order(lane, c); });
+    scatter(bends_, second);
+}
+
+void ObjectiveEvaluator::add_second_order(Lane& lane, int c) {
+    const kernels::KernelTable& k = kernels::active();
+    const Objective::Chunk& chunk = objective_.chunks()[index(c)];
+    const Buffer& row_factor = objective_.row_factor();
+    const int leaves = lane.leaves;
+    const bool direct = objective_.leaves_are_parameters();
+    const bool scale = objective_.terms().scale_is_fitted;
+    std::fill(lane.leaf_gradient.begin(), lane.leaf_gradient.end(), 0.0);
+    std::fill(lane.second_gram.begin(), lane.second_gram.end(), 0.0);
+    double scale_curvature = 0.0;
+    for (int b = chunk.begin; b < chunk.end; ++b) {
+        const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
+        const int n = block.size;
+        bring_residuals(lane, b);
+        k.loss_slopes(n, &loss_, lane.u.data(), weights_of(block, weight_), lane.slope.data(),
+                      nullptr, nullptr);
+        if (row_factor.empty())
+            k.scale(n, factor_, lane.slope.data(), lane.seed.data(), false);
+        else
+            k.multiply(n, factor_, lane.slope.data(), row_factor.data() + block.begin,
+                       lane.seed.data(), false);
+        if (scale) scale_curvature += k.dot(n, lane.slope.data(), lane.u.data());
+        lane.evaluator.second_order(b, lane.seed.data(), lane.second_gram.data(),
+                                    scale || !direct ? lane.leaf_gradient.data() : nullptr);
+    }
+    for (int l = 0; l < leaves; ++l)
+        for (int m = 0; m <= l; ++m)
+            lane.full(l, m) = lane.full(m, l) = 0.5 * (lane.second_gram[index(l * leaves + m)] +
+                                                       lane.second_gram[index(m * leaves + l)]);
+    if (scale) {  // d2u / ds d leaf = -du / d leaf, d2u / ds2 = u
+        for (int l = 0; l < leaves; ++l)
+            lane.full(l, leaves) = lane.full(leaves, l) = -lane.leaf_gradient[index(l)];
+        lane.full(leaves, leaves) = scale_curvature;
+    }
+    double* out = bends_.data() + offset(c, packed_count_);
+    if (direct) {
+        pack(lane.full, out);
+        return;
+    }
+    lane.find_chain(lane.chain);
+    lane.drop_still_leaves();
+    lane.congruence();
+    add_chain_curvature(lane, chunk.segment);
+    pack(lane.local_matrix, out);
+}
+
+// The leaves' own curvature in the parameters, sum_l g_l d2 leaf_l: no rows in it, so differences
+// cost nothing.
+void ObjectiveEvaluator::add_chain_curvature(Lane& lane, int segment) {
+    const Eigen::Map<const Vector> g(lane.leaf_gradient.data(), lane.chain.rows());
+    const int* coordinate = objective_.coordinates(segment);
+    for (int k = 0; k < static_cast<int>(lane.parameters.size()); ++k) {
+        if (coordinate[k] < 0) continue;
+        const double at = lane.parameters[k];
+        const double h = 1e-6 * std::max(1.0, std::fabs(at));
+        lane.parameters[k] = at + h;
+        lane.evaluator.set_parameters(lane.parameters.data());
+        lane.find_chain(lane.chain_moved);
+        lane.parameters[k] = at - h;
+        lane.evaluator.set_parameters(lane.parameters.data());
+        lane.find_chain(lane.chain);
+        lane.parameters[k] = at;
+        // Half of the derivative of the gradient goes to row k and half to column k.
+        lane.chain_moved -= lane.chain;
+        lane.local_gradient.noalias() = lane.chain_moved.transpose() * g;
+        lane.local_gradient *= 0.25 / h;
+        lane.local_matrix.col(k) += lane.local_gradient;
+        lane.local_matrix.row(k) += lane.local_gradient.transpose();
+    }
+    lane.evaluator.set_parameters(lane.parameters.data());
+}
+
+// Adds up the chunks' matrices, each in the coordinates of its segment.
+void ObjectiveEvaluator::scatter(const std::vector<double>& packed, Matrix& matrix) const {
+    matrix.setZero(dimension(), dimension());
+    const int local = objective_.local_count();
+    const double* entry = packed.data();
+    for (const Objective::Chunk& chunk : objective_.chunks()) {
+        const int* coordinate = objective_.coordinates(chunk.segment);
+        for (int p = 0; p < local; ++p)
+            for (int q = 0; q <= p; ++q, ++entry) {
+                const int i = coordinate[p], j = coordinate[q];
+                if (i < 0 || j < 0) continue;
+                matrix(i, j) += *entry;
+                if (p != q) matrix(j, i) += *entry;
+            }
+    }
 }
 
 }  // namespace lawfit

@@ -37,24 +37,17 @@ void Solver::set_initial_scale() {
     x_[last] = 0.0;
     evaluator_.value(x_);
     const LossSpec& loss = evaluator_.loss();
-    double total = 0.0, weight = 0.0;
-    for (int i = 0; i < evaluator_.objective().rows(); ++i) {
-        const double w = evaluator_.objective().weight()[static_cast<std::size_t>(i)];
-        const double u = evaluator_.residuals()[static_cast<std::size_t>(i)];
-        const double c = loss.kind == LossKind::linear ? (u > 0.0 ? loss.above : loss.below) : 1.0;
-        total += w * c * std::fabs(u);
-        weight += w;
-    }
-    x_[last] = total > 0.0 && std::isfinite(total) ? std::log(total / weight) : 0.0;
+    LossSpec sharp{LossKind::linear, 1.0, 1.0, 0.0};
+    if (loss.kind == LossKind::linear) sharp = {LossKind::linear, loss.above, loss.below, 0.0};
+    const double total = evaluator_.residual_sum(sharp, true);
+    x_[last] =
+        total > 0.0 && std::isfinite(total) ? std::log(total / evaluator_.total_weight()) : 0.0;
 }
 
 // Mean absolute residual at x_: the yardstick for the width of a loss's core.
-double Solver::mean_residual() const {
-    const int rows = evaluator_.objective().rows();
-    double total = 0.0;
-    for (int i = 0; i < rows; ++i)
-        total += std::fabs(evaluator_.residuals()[static_cast<std::size_t>(i)]);
-    return total / rows;
+double Solver::mean_residual() {
+    return evaluator_.residual_sum({LossKind::linear, 1.0, 1.0, 0.0}, false) /
+           evaluator_.objective().rows();
 }
 
 void Solver::evaluate_here() {
@@ -148,7 +141,11 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
         const double length = std::sqrt(step_.cwiseAbs2().dot(metric_));
         const bool full = damping_ == 0.0;
         decrement_ = -linear;
-        const bool small = full && decrement_ <= 1e-12 * reference();  // F cannot show such a gain
+        // Rounding of the residuals hides smaller gains of F: |sum u du| <= 2 sqrt(F floor).
+        const double noise = std::max(
+            1e-12 * reference(),
+            std::min(0.1 * std::fabs(f_), 2.0 * std::sqrt(std::max(floor_, 0.0) * std::fabs(f_))));
+        const bool small = full && decrement_ <= noise;
         if (full && decrement_ <= tolerance * reference()) {
             if (newton) return converged();
             newton = true;  // only the exact Hessian certifies a minimum
@@ -166,14 +163,14 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
         evaluator_is_at_x_ = false;
         const double gain = f_ - f_trial;
         const double ratio = gain / std::max(promise, 1e-300);
-        if (small ? !(f_trial <= f_ + 1e-11 * reference()) : !(ratio > 1e-4)) {
+        if (small ? !(f_trial <= f_ + 10.0 * noise) : !(ratio > 1e-4)) {
             // To the minimum of the parabola through both values and the slope.
             radius = length * (std::isfinite(f_trial)
                                    ? std::clamp(0.5 * linear / (linear + gain), 0.2, 0.5)
                                    : 0.1);
             if (radius <= 1e-14 || ++rejections > 60) {
                 // Rounding of F hides any further gain.
-                if (decrement_ <= 1e-9 * reference()) return converged();
+                if (decrement_ <= std::max(1e-9 * reference(), noise)) return converged();
                 if (newton) return Status::stalled;
                 newton = true;
                 build_model(true);

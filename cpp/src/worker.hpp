@@ -13,8 +13,9 @@ namespace lawfit {
 
 class Worker final : public Interrupt {
 public:
-    Worker(const Objective& objective, const SolverOptions& options, Monitor& monitor, bool polls)
-        : evaluator(objective),
+    Worker(const Objective& objective, const SolverOptions& options, int row_threads,
+           Monitor& monitor, bool polls)
+        : evaluator(objective, row_threads, this),
           solver(evaluator, options),
           follower(objective),
           monitor_(monitor),
@@ -36,23 +37,29 @@ private:
     bool polls_;
 };
 
-// As many workers as the threads that a call asks for and its tasks can use. They are made on first
-// use, each by its own thread, so that its memory is near that thread.
+// As many workers as the threads that a call asks for and its tasks can use; where the tasks are too
+// few to keep all threads busy and the table is large, one worker with all threads on its rows.
+// Workers are made on first use, each by its own thread, so that its memory is near that thread.
 class WorkerPool {
 public:
     WorkerPool(const Objective& objective, const SolverOptions& options, int threads, long tasks,
                Monitor& monitor)
-        : objective_(objective),
-          options_(options),
-          monitor_(monitor),
-          workers_(static_cast<std::size_t>(
-              std::min<long>(thread_count(threads), std::max(tasks, 1L)))) {
+        : objective_(objective), options_(options), monitor_(monitor) {
         options.check();
+        const int available = thread_count(threads);
+        const bool by_rows = objective.task_count() >= 4 * available
+                                 ? tasks < 4L * available
+                                 : objective.task_count() > 1 && tasks < available;
+        row_threads_ = by_rows ? available : 1;
+        workers_.resize(
+            static_cast<std::size_t>(by_rows ? 1 : std::min<long>(available, std::max(tasks, 1L))));
     }
     int size() const { return static_cast<int>(workers_.size()); }
     Worker& operator[](int worker) {
         auto& slot = workers_[static_cast<std::size_t>(worker)];
-        if (!slot) slot = std::make_unique<Worker>(objective_, options_, monitor_, worker == 0);
+        if (!slot)
+            slot =
+                std::make_unique<Worker>(objective_, options_, row_threads_, monitor_, worker == 0);
         return *slot;
     }
 
@@ -60,6 +67,7 @@ private:
     const Objective& objective_;
     SolverOptions options_;
     Monitor& monitor_;
+    int row_threads_ = 1;
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 

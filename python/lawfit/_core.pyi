@@ -84,6 +84,7 @@ class Objective:
         lower: ArrayLike,
         upper: ArrayLike,
         typical: ArrayLike,
+        space: str = "linear",
     ) -> None: ...
     @property
     def dimension(self) -> int: ...

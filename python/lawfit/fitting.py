@@ -63,7 +63,8 @@ def fit(
     law : Law or str
         A law, the name of one of the catalogue, or a formula.
     runs : mapping of arrays, DataFrame, or path
-        One row per run; see `lawfit.runs.read`.
+        One row per run; see `lawfit.runs.read`. float64 arrays are not copied: leave them as they
+        are for as long as the fit is used.
     target : str, optional
         Column to be predicted. Default: the law's own, "loss".
     residual : {"log", "linear", "logit"}
@@ -137,7 +138,7 @@ def fit(
             "give weights or sigma, not both: weights multiply the loss, sigma divides the residual"
         )
 
-    table = read(runs, columns=columns, derive=derive, where=where)
+    table = read(runs, columns=columns, derive=derive, where=where, copy=False)
     target = target or law.target
     table, row_values = _with_row_values(table, weights=weights, sigma=sigma)
     used = {name: str(law) for name in law.variables_in(table)}

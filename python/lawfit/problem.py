@@ -72,8 +72,10 @@ class Problem:
         self._check_rows()
 
         self.columns = [runs.numbers(v, needed_by=str(law)) for v in self.variables]
-        self.target = self._target()
-        positive = {v for v, c in zip(self.variables, self.columns, strict=True) if (c > 0).all()}
+        # As in the table: the core takes it to the space of the residuals.
+        self.target = runs.numbers(settings.target, needed_by="target")
+        self._check_target()
+        positive = {v for v, c in zip(self.variables, self.columns, strict=True) if c.min() > 0}
         positive |= {p.name for p in self._by_name.values() if p.positive}
         tree = resolve(
             parse(law.formula),
@@ -160,15 +162,16 @@ class Problem:
                 f"({', '.join(self.free)}) need at least {p}"
             )
 
-    def _target(self) -> Floats:
+    def _check_target(self) -> None:
         s = self.settings
-        y = self.runs.numbers(s.target, needed_by="target")
+        if s.residual == "linear":
+            return
+        y = self.target
         if s.residual == "log":
-            bad, space, allowed = np.flatnonzero(y <= 0), "the logarithm", "above 0"
-        elif s.residual == "logit":
-            bad, space, allowed = np.flatnonzero((y <= 0) | (y >= 1)), "the log-odds", "in (0, 1)"
+            wrong, space, allowed = y <= 0, "the logarithm", "above 0"
         else:
-            return y
+            wrong, space, allowed = (y <= 0) | (y >= 1), "the log-odds", "in (0, 1)"
+        bad = np.flatnonzero(wrong)
         if bad.size:
             raise InputError(
                 f"{self.runs.source}: column {s.target!r}, {self.runs.row_label(int(bad[0]))}: "
@@ -176,7 +179,15 @@ class Problem:
                 + (f" ({bad.size} such rows)" if bad.size > 1 else "")
                 + '; residual="linear" takes any number'
             )
-        return np.asarray(np.log(y) if s.residual == "log" else np.log(y) - np.log1p(-y))
+
+    def _largest_target(self) -> float:
+        """Return the largest size of the target in the space of the residuals."""
+        ends = np.array([np.min(self.target), np.max(self.target)])
+        if self.settings.residual == "log":
+            ends = np.log(ends)
+        elif self.settings.residual == "logit":
+            ends = np.log(ends) - np.log1p(-ends)
+        return float(np.max(np.abs(ends)))
 
     # --- coordinates ------------------------------------------------------------------------------
 
@@ -232,11 +243,10 @@ class Problem:
     def start_ranges(self) -> tuple[Floats, Floats]:
         """Return the lower and upper ends of the start box in coordinates, shape (free,) each."""
         low, high = np.empty(len(self.free)), np.empty(len(self.free))
-        y = self.runs.numbers(self.settings.target)
-        size = max(float(np.median(np.abs(y))), 1e-300)
+        size = max(_typical_size(self.target), 1e-300)
         # A scale factor of unknown meaning: the target's size, times what columns may multiply in.
         reach = 2.0 + max(
-            (abs(math.log(m)) for c in self.columns if (m := float(np.median(np.abs(c)))) > 0),
+            (abs(math.log(m)) for c in self.columns if (m := _typical_size(c)) > 0),
             default=0.0,
         )
         exponents = _names_in_exponents(parse(self.law.formula))
@@ -297,9 +307,10 @@ class Problem:
         digest = hashlib.sha256()
         for name in (*self.variables, self.settings.target):
             digest.update(name.encode() + b"\0")
-            digest.update(np.ascontiguousarray(self.runs.numbers(name)).tobytes())
+            digest.update(np.ascontiguousarray(self.runs.numbers(name)).data)
         for values in (self.settings.weights, self.settings.sigma):
-            digest.update(b"" if values is None else values.tobytes())
+            if values is not None:
+                digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
 
     # --- the core's objective ---------------------------------------------------------------------
@@ -322,8 +333,7 @@ class Problem:
         typical = self._typical(starts)
         if s.scale == "fitted":
             # Far below any measurable residual; keeps an exact fit from running away.
-            size = float(np.max(np.abs(self.target)))
-            bounds.append((math.log(max(size, 1e-300)) - 40.0, math.inf))
+            bounds.append((math.log(max(self._largest_target(), 1e-300)) - 40.0, math.inf))
         index = {n: k for k, n in enumerate(self.free)}
         source = [-1 if n in s.fixed else index[self.leader[n]] for n in self.names]
         value = [self._fixed_coordinate(n) if n in s.fixed else 0.0 for n in self.names]
@@ -342,6 +352,7 @@ class Problem:
             np.array([b[0] for b in bounds]),
             np.array([b[1] for b in bounds]),
             typical,
+            s.residual,
         )
 
     def _typical(self, starts: Floats | None) -> Floats:
@@ -363,6 +374,12 @@ class Problem:
         if not self._is_log(name):
             return value
         return math.log(value) if value > 0 else -math.inf
+
+
+def _typical_size(column: Floats) -> float:
+    """Return the median size; of a large table that of rows spread over it, for lack of memory."""
+    step = max(1, len(column) // 100_000)
+    return float(np.median(np.abs(column[::step])))
 
 
 def _names_in_exponents(tree: ex.Node) -> set[str]:

@@ -65,6 +65,9 @@ class Runs(Mapping[str, NDArray[Any]]):
         What messages call the table.
     row_labels : ndarray, shape (n,), optional
         How messages name each row: row numbers, or texts used as they are. Default: 1 to n.
+    copy : bool
+        False saves the memory of a second table: float64 arrays are only looked at, and writing to
+        them later changes this table.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class Runs(Mapping[str, NDArray[Any]]):
         *,
         source: str = "runs",
         row_labels: NDArray[Any] | None = None,
+        copy: bool = True,
     ) -> None:
         self._source = source
         self._labels = None if row_labels is None else np.array(row_labels)
@@ -89,10 +93,11 @@ class Runs(Mapping[str, NDArray[Any]]):
         n = len(next(iter(arrays.values())))
         if self._labels is not None and self._labels.shape != (n,):
             raise InputError(f"{source}: {self._labels.size} row labels for {n} rows")
-        self._columns = {
-            name: _frozen(to_column(array, partial(self._place, name)))
-            for name, array in arrays.items()
-        }
+        self._columns = {}
+        for name, array in arrays.items():
+            column = to_column(array, partial(self._place, name))
+            shared = copy and np.may_share_memory(column, array)
+            self._columns[name] = _frozen(column.copy() if shared else column)
 
     def _with(self, columns: Mapping[str, NDArray[Any]], labels: NDArray[Any] | None) -> Runs:
         """Return a table of columns that are converted and frozen already."""
@@ -295,6 +300,10 @@ class Runs(Mapping[str, NDArray[Any]]):
     def require_finite(self, names: Iterable[str]) -> None:
         """Raise InputError, naming the first bad cell, unless the columns are all finite."""
         names = list(names)
+        # A sum needs no memory and shows every value that is not finite; it may overflow, though.
+        with np.errstate(all="ignore"):
+            if all(np.isfinite(self.numbers(name).sum()) for name in names):
+                return
         bad = self._non_finite(names)
         if not bad.any():
             return
@@ -369,6 +378,7 @@ def read(
     columns: Mapping[str, str] | None = None,
     derive: Mapping[str, str] | Iterable[str] | None = None,
     where: str | Iterable[str] | None = None,
+    copy: bool = True,
 ) -> Runs:
     """Read a table of runs, then rename, derive and filter, in this order.
 
@@ -382,13 +392,15 @@ def read(
         Name -> formula, or texts like "D = C/(6*N)"; each can use those before it.
     where : str or iterable of str, optional
         Conditions that the rows to keep meet.
+    copy : bool
+        As for `Runs`.
 
     Raises
     ------
     InputError
         If the table cannot be read, or one of the steps cannot be done.
     """
-    runs = source if isinstance(source, Runs) else _from_raw(source)
+    runs = source if isinstance(source, Runs) else _from_raw(source, copy)
     if columns:
         if not isinstance(columns, Mapping):
             raise InputError(f"columns: expected {{new name: existing name}}, got {columns!r}")
@@ -475,9 +487,9 @@ def _is_text(node: ast.expr) -> bool:
     )
 
 
-def _from_raw(source: object) -> Runs:
+def _from_raw(source: object, copy: bool) -> Runs:
     raw = load(source)
-    return Runs(raw.columns, source=raw.source, row_labels=raw.row_labels)
+    return Runs(raw.columns, source=raw.source, row_labels=raw.row_labels, copy=copy)
 
 
 def _require_name(name: str, text: str) -> None:

@@ -249,6 +249,8 @@ def _array(values: object, place: str) -> NDArray[Any]:
 def to_column(array: NDArray[Any], place: Callable[[int], str]) -> Column:
     """Return float64 if every cell is a number or missing, else the cells as `str` objects.
 
+    An array that is float64 already is not copied.
+
     Parameters
     ----------
     array : ndarray, shape (n,)
@@ -261,13 +263,16 @@ def to_column(array: NDArray[Any], place: Callable[[int], str]) -> Column:
     InputError
         If a number that is not text is too large for a float64.
     """
+    if array.dtype == np.float64 and array.flags.c_contiguous:
+        return np.asarray(array.view())
     if array.dtype.kind in "biuf":
         with np.errstate(over="ignore"):
             column = array.astype(np.float64)
-        lost = np.isinf(column) & np.isfinite(array)  # from long doubles
-        if lost.any():
-            i = int(lost.argmax())
-            raise InputError(f"{place(i)}: {not_a_number(str(array[i]))}")
+        if array.dtype.itemsize > 8:  # long doubles
+            lost = np.isinf(column) & np.isfinite(array)
+            if lost.any():
+                i = int(lost.argmax())
+                raise InputError(f"{place(i)}: {not_a_number(str(array[i]))}")
         return column
     if array.dtype.kind in "mM":
         return np.asarray(array.astype(str), dtype=object)

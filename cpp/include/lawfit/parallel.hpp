@@ -21,14 +21,25 @@ bool has_openmp();
 // For a forked child, in which the OpenMP runtime's threads do not exist.
 void set_serial_only();
 
+// Asked now and then by work that may take long; true when it should come to an end.
+class Interrupt {
+public:
+    virtual bool requested() = 0;
+
+protected:
+    ~Interrupt() = default;
+};
+
 // Watches a parallel loop from the thread that started it.
 class Monitor {
 public:
-    // Called on the starting thread about every 50 ms with the number of finished tasks; returns
+    // Called on the starting thread about every `period` with the number of finished tasks; returns
     // false to stop.
     using Poll = std::function<bool(long done)>;
+    using Period = std::chrono::milliseconds;
 
-    explicit Monitor(Poll poll = {}) : poll_(std::move(poll)), last_(Clock::now()) {}
+    explicit Monitor(Poll poll = {}, Period period = Period(50))
+        : poll_(std::move(poll)), period_(period), last_(Clock::now()) {}
 
     void finished_one() { done_.fetch_add(1, std::memory_order_relaxed); }
     long done() const { return done_.load(std::memory_order_relaxed); }
@@ -39,7 +50,7 @@ public:
     void check() {
         if (!poll_ || stopped()) return;
         const auto now = Clock::now();
-        if (now - last_ < std::chrono::milliseconds(50)) return;
+        if (now - last_ < period_) return;
         last_ = now;
         if (!poll_(done())) stop();
     }
@@ -47,6 +58,7 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
     Poll poll_;
+    Period period_;
     Clock::time_point last_;
     std::atomic<long> done_{0};
     std::atomic<bool> stop_{false};

@@ -155,6 +155,8 @@ def bootstrap(
         raise InputError(f"draws = {draws!r} must be an integer of 2 or more")
     if not isinstance(spread, (int, np.integer)) or spread < 0:
         raise InputError(f"spread = {spread!r} must be an integer of 0 or more")
+    if problem.data_hash() != fit.data_hash:
+        raise InputError("the table's arrays have been written to since the fit; fit again")
     seed = seed_from(rng)
     workers = workers_from(threads)
     starts = np.vstack([x[None, :], problem.draw_starts(int(spread), seed, workers)])

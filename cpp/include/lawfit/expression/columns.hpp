@@ -4,27 +4,22 @@
 #include <vector>
 
 #include <lawfit/aligned.hpp>
+#include <lawfit/expression/layout.hpp>
 #include <lawfit/expression/program.hpp>
 
 namespace lawfit {
 
-// Rows that are worked on at a time: small enough for all registers of a program to stay in cache.
-constexpr int block_rows = 256;
-
-// Rows rounded up to what the kernels want.
-int padded_rows(int rows);
-
-// Copies `rows` values and repeats the last one (or `fill`) up to the padded length.
-Buffer padded_copy(const double* values, int rows);
-Buffer padded_copy(const double* values, int rows, double fill);
-
+// Keeps what row operations read and nothing else, so that a large table costs little more than that.
 class BoundColumns {
 public:
-    // input[k] holds `rows` values of program.columns()[k]. Runs the data operations.
-    BoundColumns(const Program& program, const std::vector<const double*>& input, int rows);
+    // input[k] holds layout.rows() values of program.columns()[k]. Runs the data operations.
+    BoundColumns(const Program& program, const std::vector<const double*>& input, RowLayout layout);
+    BoundColumns(const Program& program, const std::vector<const double*>& input, int rows)
+        : BoundColumns(program, input, RowLayout(rows)) {}
 
-    int rows() const { return rows_; }
-    int padded() const { return padded_; }
+    const RowLayout& layout() const { return layout_; }
+    int rows() const { return layout_.rows(); }
+    int padded() const { return layout_.padded(); }
     // Whether all that row operations read is finite.
     bool finite() const { return finite_; }
     // Null for ids that no row operation reads.
@@ -34,8 +29,7 @@ public:
     }
 
 private:
-    int rows_;
-    int padded_;
+    RowLayout layout_;
     bool finite_ = true;
     std::vector<Buffer> columns_;
 };

@@ -17,7 +17,7 @@ public:
 
     Evaluator(const Program& program, const BoundColumns& columns);
 
-    int block_count() const { return (columns_.padded() + block_rows - 1) / block_rows; }
+    int block_count() const { return static_cast<int>(columns_.layout().blocks().size()); }
     int block_size(int block) const;
 
     // Runs the uniform operations. parameters: (parameter_count,)
@@ -33,8 +33,9 @@ public:
     // After forward() of the same block: adds sum_i d2 (seed[i] value[i]) / d leaf_l d leaf_m to
     // hessian, (leaves, leaves) row-major. By a tangent pass through values and adjoints per leaf;
     // in closed form where the value is the logarithm of a sum of exponentials that are linear in
-    // the leaves, as most laws in log residuals are.
-    void second_order(int block, const double* seed, double* hessian);
+    // the leaves, as most laws in log residuals are. Unless gradient, (leaves,), is null, adds
+    // sum_i d (seed[i] value[i]) / d leaf_l to it.
+    void second_order(int block, const double* seed, double* hessian, double* gradient);
 
     // d leaf / d parameter, (leaves, parameter_count) row-major; valid after set_parameters().
     const double* leaf_jacobian();
@@ -46,7 +47,7 @@ private:
     double* adjoint(int id);
     void find_dependence();
     void find_log_sum();
-    void log_sum_second_order(int block, const double* seed, double* hessian);
+    void log_sum_second_order(int block, const double* seed, double* hessian, double* gradient);
     void run_tangents(int leaf, int block);
     void run_adjoint_tangents(int leaf, int block, double* row);
     // Tangent of a varying id, null where it does not depend on the leaf.

@@ -7,6 +7,7 @@
 // the logarithm of the scale; c the logarithm of the integral of exp(-rho).
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include <Eigen/Core>
@@ -16,6 +17,7 @@
 #include <lawfit/expression/evaluator.hpp>
 #include <lawfit/expression/program.hpp>
 #include <lawfit/kernels.hpp>
+#include <lawfit/parallel.hpp>
 
 namespace lawfit {
 
@@ -24,15 +26,16 @@ using kernels::LossSpec;
 using Vector = Eigen::VectorXd;
 using Matrix = Eigen::MatrixXd;
 
-// How the program's parameters follow from the free ones: source[k] is the index in x of parameter k,
-// or -1 for a parameter fixed at value[k]. Several parameters with one source are tied.
+// How the program's parameters follow from the free ones, segment by segment: source[s, k] is the
+// index in x of parameter k in segment s, or -1 for a parameter fixed at value[s, k]. Several
+// parameters with one source are tied.
 struct Parameterisation {
-    std::vector<int> source;    // (program parameters,)
-    std::vector<double> value;  // (program parameters,)
+    std::vector<int> source;    // (segments, program parameters) row-major
+    std::vector<double> value;  // (segments, program parameters) row-major
     int free_count = 0;
 };
 
-// The immutable problem, shared by all workers.
+// The immutable problem, shared by all workers. Rows are copied, in the order of the layout.
 class Objective {
 public:
     struct Data {
@@ -41,6 +44,11 @@ public:
         const double* weight = nullptr;      // (rows,) or null: ones
         const double* sigma = nullptr;       // (rows,) or null: ones
         int rows = 0;
+        // Applied to the target: log_ or logit_. Opcode::count_: nothing.
+        Opcode target_transform = Opcode::count_;
+        // Rows by segment, see RowLayout. Empty: one segment.
+        std::vector<int> order = {};         // (rows,)
+        std::vector<int> segment_rows = {};  // (segments,)
     };
     struct Terms {
         LossSpec loss;
@@ -51,6 +59,13 @@ public:
         Vector lower;    // (dimension,), -inf where there is none
         Vector upper;    // (dimension,), +inf where there is none
         Vector typical;  // (dimension,), typical size of a change: the metric of the damping
+    };
+    // Rows of one segment that are summed by one thread from the first to the last. The partition
+    // depends on the table alone, and chunks are added up in order, so that results do not depend
+    // on the number of threads.
+    struct Chunk {
+        int begin, end;  // blocks
+        int segment;
     };
 
     // Throws std::invalid_argument when sizes do not agree.
@@ -63,15 +78,33 @@ public:
     }
     const Program& program() const { return program_; }
     const BoundColumns& columns() const { return columns_; }
+    const RowLayout& layout() const { return columns_.layout(); }
     const Terms& terms() const { return terms_; }
     const Parameterisation& parameterisation() const { return parameterisation_; }
     const Bounds& bounds() const { return bounds_; }
     int rows() const { return columns_.rows(); }
     const Buffer& target() const { return target_; }
-    const Buffer& weight() const { return weight_; }          // zero in the padding
+    const Buffer& weight() const { return weight_; }          // zero in the padding; empty: ones
     const Buffer& row_factor() const { return row_factor_; }  // empty: ones
 
+    const std::vector<Chunk>& chunks() const { return chunks_; }
+    // Chunks tasks()[t] to tasks()[t + 1] are enough work to hand to a thread.
+    const std::vector<int>& tasks() const { return tasks_; }
+    int task_count() const { return static_cast<int>(tasks_.size()) - 1; }
+
+    // Whether every leaf of the program is a parameter. Then the columns of a segment's derivatives
+    // are its leaves, otherwise its parameters; a fitted scale comes last.
+    bool leaves_are_parameters() const { return leaves_are_parameters_; }
+    int local_count() const { return local_count_; }
+    // Index in x of each column of a segment, -1 where it is fixed, (local_count,).
+    const int* coordinates(int segment) const {
+        return coordinates_.data() + static_cast<std::ptrdiff_t>(segment) * local_count_;
+    }
+
 private:
+    void find_coordinates();
+    void cut_into_chunks();
+
     Program program_;
     BoundColumns columns_;
     Terms terms_;
@@ -80,12 +113,25 @@ private:
     Buffer target_;
     Buffer weight_;
     Buffer row_factor_;
+    std::vector<Chunk> chunks_;
+    std::vector<int> tasks_;
+    bool leaves_are_parameters_ = false;
+    int local_count_ = 0;
+    std::vector<int> coordinates_;
 };
 
-// One worker's evaluation of an objective. Holds all memory it needs from construction on.
+// One worker's evaluation of an objective, on one thread or several. Holds all memory it needs from
+// construction on, and that does not grow with the rows but by some numbers per chunk.
 class ObjectiveEvaluator {
 public:
-    explicit ObjectiveEvaluator(const Objective& objective);
+    // threads: how many may work on the rows together. interrupt: asked by the calling thread while
+    // it goes through a large table; when it asks for an end, value() is +inf and the derivatives
+    // mean nothing.
+    explicit ObjectiveEvaluator(const Objective& objective, int threads = 1,
+                                Interrupt* interrupt = nullptr);
+    ~ObjectiveEvaluator();
+    ObjectiveEvaluator(const ObjectiveEvaluator&) = delete;
+    ObjectiveEvaluator& operator=(const ObjectiveEvaluator&) = delete;
 
     const Objective& objective() const { return objective_; }
     int dimension() const { return objective_.dimension(); }
@@ -106,46 +152,49 @@ public:
     // Any matrix may be null.
     void derivatives(Vector& gradient, Matrix* bend, Matrix* curvature);
 
-    // After derivatives() at the same x: the second-order part of the Hessian, sum w rho' d2u.
+    // At the x of the last value(): the second-order part of the Hessian, sum w rho' d2u.
     // Together with `curvature` it is the exact Hessian.
     void second_order(Matrix& second);
 
-    // Residuals u at the x of the last value(), (padded rows,).
-    const Buffer& residuals() const { return u_; }
+    // At the x of the last value(): the sum of another loss over the residuals u, with the present
+    // weights or with all of them 1.
+    double residual_sum(const LossSpec& loss, bool weighted);
     // Objective when every residual is one rounding error of its target.
     double rounding_floor();
 
     long evaluations() const { return evaluations_; }
 
 private:
-    void set_parameters(const Vector& x);
+    struct Lane;  // what one thread works with
+
+    template <class Work>
+    void for_each_chunk(Work work);
+    template <class Term>
+    double sum_over_blocks(Term term);
+    const double* weights_of(const RowLayout::Block& block, const double* weight) const;
     void set_point(const Vector& x);
-    void congruence(Matrix& matrix);
-    void find_chain(Matrix& chain);
-    void add_chain_curvature(Matrix& second);
-    void to_free(const double* leaf_gradient, Vector& gradient);
-    void matrix_to_free(const double* gram, Matrix& matrix);
+    void enter(Lane& lane, int segment);
+    void bring_residuals(Lane& lane, int block);
+    void add_derivatives(Lane& lane, int chunk, bool bend, bool curvature);
+    void add_second_order(Lane& lane, int chunk);
+    void add_chain_curvature(Lane& lane, int segment);
+    void scatter(const std::vector<double>& packed, Matrix& matrix) const;
 
     const Objective& objective_;
     LossSpec loss_;
-    const double* weight_;
+    const double* weight_ = nullptr;  // null: ones
     double total_weight_ = 0.0;
-    Evaluator evaluator_;
-    int columns_;  // leaves, and one for the scale
     double log_scale_ = 0.0;
     double factor_ = 1.0;  // exp(-log_scale_)
-    Vector point_, parameters_;
-    Matrix chain_;                // (columns_, dimension): d leaf / d x
-    bool chain_selects_ = false;  // every leaf is one parameter
-    std::vector<int> selected_;   // then: the index in x of each column, -1 if fixed
-    Buffer u_, slope_, bend_, curvature_;
-    Buffer seed_, scale_column_;
-    std::vector<double> gradient_, bend_gram_, curvature_gram_;
-    std::vector<const double*> jacobian_;
-    std::vector<double> second_gram_;  // (leaves, leaves)
-    Matrix full_, product_, chain_moved_;
-    Vector moved_;
-    bool registers_are_current_ = false;
+    Vector point_;
+    Buffer ones_;  // a block of them, then padding
+    std::vector<std::unique_ptr<Lane>> lanes_;
+    Monitor monitor_;
+    bool stopped_ = false;
+    int packed_count_;                        // entries of the lower triangle of a chunk's matrix
+    std::vector<double> values_;              // (chunks,)
+    std::vector<double> gradients_;           // (chunks, local_count)
+    std::vector<double> bends_, curvatures_;  // (chunks, packed_count); bends_ also of second order
     long evaluations_ = 0;
 };
 

@@ -39,15 +39,6 @@ struct Solution {
     int evaluations = 0;
 };
 
-// Asked between evaluations; true ends the solve with Status::interrupted.
-class Interrupt {
-public:
-    virtual bool requested() = 0;
-
-protected:
-    ~Interrupt() = default;
-};
-
 // Sees every point that the first stage of a solve passes; true ends it with Status::joined.
 class Watcher {
 public:
@@ -83,7 +74,7 @@ private:
     bool trust_step(double radius);
     void set_initial_scale();
     double reference() const;
-    double mean_residual() const;
+    double mean_residual();
 
     ObjectiveEvaluator& evaluator_;
     SolverOptions options_;
