@@ -18,8 +18,11 @@ namespace {
 // Cholesky factor and solution by plain loops, factor and b overwritten: for the handful of
 // parameters that most laws have this takes a fifth of the time of Eigen's general code, while Eigen's
 // code for sizes known to the compiler, as fast, would take longer to compile than the whole library.
-bool solve_small(Eigen::MatrixXd& factor, Eigen::VectorXd& b, Eigen::Index n) {
+template <int size>  // 0: n decides
+bool solve_small(Eigen::MatrixXd& factor, Eigen::VectorXd& right, Eigen::Index any_size) {
+    const Eigen::Index n = size ? size : any_size;
     double* const a = factor.data();  // column-major, (dimension, dimension)
+    double* const b = right.data();
     const Eigen::Index stride = factor.outerStride();
     for (Eigen::Index j = 0; j < n; ++j) {
         double* const column = a + j * stride;
@@ -55,7 +58,15 @@ bool solve_general(Eigen::MatrixXd& factor, Eigen::VectorXd& b, Eigen::Index n) 
 constexpr Eigen::Index small = 16;
 
 bool solve_positive_definite(Eigen::MatrixXd& factor, Eigen::VectorXd& b, Eigen::Index n) {
-    return n <= small ? solve_small(factor, b, n) : solve_general(factor, b, n);
+    switch (n) {
+        case 2: return solve_small<2>(factor, b, n);
+        case 3: return solve_small<3>(factor, b, n);
+        case 4: return solve_small<4>(factor, b, n);
+        case 5: return solve_small<5>(factor, b, n);
+        case 6: return solve_small<6>(factor, b, n);
+        case 7: return solve_small<7>(factor, b, n);
+        default: return n <= small ? solve_small<0>(factor, b, n) : solve_general(factor, b, n);
+    }
 }
 
 }  // namespace

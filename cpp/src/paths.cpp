@@ -33,6 +33,7 @@ long Paths::find(const double* x, double f) const {
         const double t = std::clamp(along / segment.square, 0.0, 1.0);
         const double distance = square - t * (2.0 * along - t * segment.square);
         if (!(distance <= nearness * nearness * segment.square)) continue;
+        if (one_end_) return segment.end;
         if (end >= 0 && end != segment.end) return -1;
         end = segment.end;
     }
@@ -53,6 +54,7 @@ void Paths::add(const Path& path, long end) {
             segment.square += d * d;
         }
         if (segment.square > 0.0) segments_.push_back(segment);
+        one_end_ = segments_.empty() || (one_end_ && segments_.front().end == end);
     }
     if (segments_.size() > published_ + published_ / 8) publish();
 }

@@ -44,6 +44,7 @@ private:
         std::size_t at;    // of its first point in points_, followed by its direction
     };
     int dimension_;
+    bool one_end_ = true;        // every path has the same
     std::size_t published_ = 0;  // segments that find() knows
     std::vector<double> points_;
     std::vector<Segment> segments_;
