@@ -1,7 +1,6 @@
 // One node of the graph that a grid search evaluates, and its evaluation over a block.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -91,6 +90,13 @@ private:
     template <class Find>
     void run_operation_node(const GridNode& node, const double* slots, int n, Find find,
                             double* out) {
+        const kernels::KernelTable& k = kernels::active();
+        if (node.operation.code == Opcode::mul_) {  // the same bits without repeating the scalar
+            const GridValue a = find(node.operation.operands[0]);
+            const GridValue b = find(node.operation.operands[1]);
+            if (!a.vector && b.vector) return k.scale(n, a.scalar, b.vector, out, false);
+            if (!b.vector && a.vector) return k.scale(n, b.scalar, a.vector, out, false);
+        }
         const int shares = share_columns(node.operation);
         int column = shares;
         // All scratch at once: growing it would move what is in use.
@@ -101,10 +107,10 @@ private:
                 const GridValue value = find(id);
                 if (value.vector) return value.vector;
                 double* filled = scratch(column++);
-                std::fill(filled, filled + n, value.scalar);
+                k.affine(n, value.scalar, 0, nullptr, nullptr, filled);
                 return filled;
             },
-            [&](int k) { return scratch(k); }, out, operands_);
+            [&](int share) { return scratch(share); }, out, operands_);
     }
 
     template <class Find>
