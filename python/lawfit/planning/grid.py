@@ -259,10 +259,10 @@ class _Names:
     def __init__(self, law: Law, axes: list[str], params: Mapping[str, float]) -> None:
         self.law, self.axes, self.params = law, axes, params
         self.used: set[str] = set()
-        for name in law.declared_variables or ():
-            if name.name not in axes:
+        for variable in law.declared_variables or ():
+            if variable.name not in axes:
                 raise InputError(
-                    f"{law} needs an axis {name.name!r}; one number will do. axes: "
+                    f"{law} needs an axis {variable.name!r}; one number will do. axes: "
                     f"{', '.join(axes)}"
                 )
         published = ", ".join(repr(p.name) for p in law.published)
