@@ -30,7 +30,7 @@ Columns = dict[str, Floats]
 Key = str | tuple[str, ...]
 
 MOST_CELLS = 2**62
-MOST_ENTRIES = 2**26  # of a table along axes, which is kept in memory
+MOST_ENTRIES = 2**24  # of a table along axes, which every thread keeps in memory
 
 
 @dataclass(frozen=True)
