@@ -132,6 +132,20 @@ def test_results_are_what_the_stub_says() -> None:
     assert drawn["interrupted"] is False
 
 
+def test_grids_are_what_the_stub_says() -> None:
+    program = compile_law(resolve(parse("x + 1"), variables=["x"]), variables=["x"], parameters=[])
+    formula = (program, np.empty(0))
+    found = _core.grid_search(
+        ["x", "y"], [[1.0, 2.0], [3.0]], formula, [formula], False, 3, [[0], [1, 0]], 1, None
+    )
+    assert set(found) == keys("GridResult")
+    for values, cells in [found["top"], *found["along"]]:
+        check_array(values, (2,))
+        check_array(cells, (2,), np.int64)
+    assert (found["cells"], found["feasible"], found["undefined"]) == (2, 2, 0)
+    assert found["interrupted"] is False
+
+
 def test_objectives_are_what_the_stub_says() -> None:
     objective = make_objective()
     assert (objective.dimension, objective.rows) == (1, 3)

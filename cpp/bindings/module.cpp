@@ -1,8 +1,6 @@
 // The Python module lawfit._core: arrays in, GIL released, arrays out. Checks nothing that Python
 // layers have not promised, except sizes.
 #include <pybind11/functional.h>
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -17,27 +15,16 @@
 #include <lawfit/search/multistart.hpp>
 #include <lawfit/status.hpp>
 
-namespace py = pybind11;
+#include "views.hpp"
+
 using namespace lawfit;
+
+void bind_grid(py::module_& m);  // grid.cpp
 
 namespace {
 
-using Array = py::array_t<double, py::array::c_style | py::array::forcecast>;
 using IntArray = py::array_t<int, py::array::c_style | py::array::forcecast>;
 using OperationTuple = std::tuple<std::string, std::vector<int>>;
-
-Array to_array(const std::vector<double>& values, std::vector<py::ssize_t> shape) {
-    Array out(shape);
-    std::copy(values.begin(), values.end(), out.mutable_data());
-    return out;
-}
-
-template <class T>
-py::array_t<T> to_array(const std::vector<T>& values) {
-    py::array_t<T> out(static_cast<py::ssize_t>(values.size()));
-    std::copy(values.begin(), values.end(), out.mutable_data());
-    return out;
-}
 
 Vector to_vector(const Array& a) { return Eigen::Map<const Vector>(a.data(), a.size()); }
 
@@ -47,10 +34,6 @@ Array from_symmetric(const Matrix& m) {
     Array out({m.rows(), m.cols()});
     std::copy(m.data(), m.data() + m.size(), out.mutable_data());
     return out;
-}
-
-void require(bool condition, const std::string& message) {
-    if (!condition) throw py::value_error(message);
 }
 
 std::vector<Operation> operations(const std::vector<OperationTuple>& list) {
@@ -175,34 +158,6 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
         program, data, Objective::Terms{loss_spec(loss), scale_is_fitted, log_normaliser},
         std::move(parameterisation),
         Objective::Bounds{to_vector(lower), to_vector(upper), to_vector(typical)});
-}
-
-// Runs `body(monitor)` without the GIL. Ctrl-C stops it; what was finished by then is returned. An
-// exception of `progress` stops it too and is rethrown once the workers have come to rest.
-template <class Body>
-auto watched(const py::object& progress, Body body) {
-    std::exception_ptr error;
-    Monitor monitor([&](long done) {
-        const py::gil_scoped_acquire acquire;
-        if (PyErr_CheckSignals() != 0) {
-            PyErr_Clear();  // reported through `interrupted`, with the work done so far
-            return false;
-        }
-        if (progress.is_none()) return true;
-        try {
-            progress(done);
-            return true;
-        } catch (py::error_already_set&) {
-            error = std::current_exception();
-            return false;
-        }
-    });
-    auto result = [&] {
-        const py::gil_scoped_release release;
-        return body(monitor);
-    }();
-    if (error) std::rethrow_exception(error);
-    return result;
 }
 
 SolverOptions solver_options(double tolerance, int max_evaluations) {
@@ -388,6 +343,7 @@ PYBIND11_MODULE(_core, m) {
     m.def("bootstrap_cases", &run_bootstrap, py::arg("objective"), py::arg("starts"),
           py::arg("first_draw"), py::arg("draws"), py::arg("seed"), py::arg("tolerance"),
           py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));
+    bind_grid(m);
     m.def("info", &info);
     m.def("select_instruction_set", &kernels::select, py::arg("name"));
     m.def("set_serial_only", &set_serial_only);

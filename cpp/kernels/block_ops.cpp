@@ -695,6 +695,84 @@ void gram(int n, int columns, const double* const* jacobian, const double* weigh
     }
 }
 
+// --- grid search -----------------------------------------------------------------------------------
+
+LAWFIT_INLINE void store(double* p, const Vector& v) { LAWFIT_COPY(p, &v, sizeof v); }
+
+// Four registers at a time hide the latency of the comparisons.
+template <bool masked>
+int scan_vectors(int n, const double* feasible, double* values, double& least, int* counts) {
+    constexpr int unroll = 4;
+    const Vector zero = {}, one = zero + 1.0, bad = zero + nan_();
+    Vector smallest[unroll], valid[unroll], allowed[unroll];
+    for (int u = 0; u < unroll; ++u)
+        smallest[u] = zero + infinity_(), valid[u] = zero, allowed[u] = zero;
+    int i = 0;
+    for (; i + unroll * width <= n; i += unroll * width) {
+        for (int u = 0; u < unroll; ++u) {
+            Vector v = load(values + i + u * width);
+            if (masked) {
+                const Vector f = load(feasible + i + u * width);
+                v = f != 0.0 ? v : bad;
+                allowed[u] += f != 0.0 ? one : zero;
+                store(values + i + u * width, v);
+            }
+            valid[u] += v == v ? one : zero;
+            smallest[u] = v < smallest[u] ? v : smallest[u];
+        }
+    }
+    double total_valid = 0.0, total_allowed = 0.0;
+    for (int u = 0; u < unroll; ++u) {
+        total_valid += sum(valid[u]);
+        total_allowed += sum(allowed[u]);
+        for (int l = 0; l < width; ++l)
+            least = lane(smallest[u], l) < least ? lane(smallest[u], l) : least;
+    }
+    counts[0] = masked ? static_cast<int>(total_allowed) : i;
+    counts[1] = static_cast<int>(total_valid);
+    return i;
+}
+
+double grid_scan(int n, const double* feasible, double* values, int* counts) {
+    double least = infinity_();
+    int i = feasible ? scan_vectors<true>(n, feasible, values, least, counts)
+                     : scan_vectors<false>(n, feasible, values, least, counts);
+    for (; i < n; ++i) {
+        if (feasible && feasible[i] == 0.0) {
+            values[i] = nan_();
+            continue;
+        }
+        ++counts[0];
+        counts[1] += values[i] == values[i];
+        least = values[i] < least ? values[i] : least;
+    }
+    return least;
+}
+
+int grid_find(int n, const double* values, double wanted) {
+    constexpr int chunk = 32;
+    int i = 0;
+    for (; i + chunk <= n; i += chunk) {
+        int found = 0;
+        for (int j = 0; j < chunk; ++j) found |= values[i + j] == wanted;
+        if (found) break;
+    }
+    while (i < n - 1 && values[i] != wanted) ++i;
+    return i;
+}
+
+void grid_improve(int n, const double* LAWFIT_RESTRICT values, std::int64_t base,
+                  const std::int64_t* LAWFIT_RESTRICT offset, double* LAWFIT_RESTRICT best,
+                  std::int64_t* LAWFIT_RESTRICT cell) {
+    ROWS {
+        const double v = values[i], b = best[i];
+        const std::int64_t here = base + offset[i], there = cell[i];
+        const bool better = (v < b) | ((v == b) & (here < there));
+        best[i] = better ? v : b;
+        cell[i] = better ? here : there;
+    }
+}
+
 #define LAWFIT_FORWARD(name) unary_forward<name##_op>,
 #define LAWFIT_REVERSE(name) unary_reverse<name##_op>,
 #define LAWFIT_FORWARD2(name) binary_forward<name##_op>,
@@ -731,6 +809,9 @@ constexpr KernelTable LAWFIT_JOIN(table_, LAWFIT_BUILD) = {
     sum_of,
     dot,
     gram,
+    grid_scan,
+    grid_find,
+    grid_improve,
 };
 
 }  // namespace lawfit::kernels

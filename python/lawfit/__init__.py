@@ -11,6 +11,7 @@ from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
 from .laws import law, laws
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, Squared
+from .planning.grid import GridResult, grid_search
 from .protocols import Protocol, protocol, protocols
 from .result import Fit, Starts, load
 from .runs import Runs, read
@@ -25,6 +26,7 @@ __all__ = [
     "FitError",
     "FormulaError",
     "Grid",
+    "GridResult",
     "Huber",
     "InputError",
     "Interrupted",
@@ -43,6 +45,7 @@ __all__ = [
     "__version__",
     "datasets",
     "fit",
+    "grid_search",
     "law",
     "laws",
     "load",

@@ -28,6 +28,14 @@ class BootstrapResult(TypedDict):
     warm_start_was_beaten: NDArray[np.bool_]
     interrupted: bool
 
+class GridResult(TypedDict):
+    top: tuple[Floats, NDArray[np.int64]]  # values and flat indices of cells, both (k,)
+    along: list[tuple[Floats, NDArray[np.int64]]]  # nan and -1 where there is no cell
+    cells: int
+    feasible: int
+    undefined: int
+    interrupted: bool
+
 class Info(TypedDict):
     instruction_set: str
     instruction_sets: list[str]
@@ -115,6 +123,17 @@ def bootstrap_cases(
     threads: int,
     progress: Reporter | None,
 ) -> BootstrapResult: ...
+def grid_search(
+    names: Sequence[str],
+    axes: Sequence[ArrayLike],
+    objective: tuple[Program, ArrayLike],
+    constraints: Sequence[tuple[Program, ArrayLike]],
+    maximize: bool,
+    top: int,
+    along: Sequence[Sequence[int]],
+    threads: int,
+    progress: Reporter | None,
+) -> GridResult: ...
 def info() -> Info: ...
 def select_instruction_set(name: str) -> bool: ...
 def set_serial_only() -> None: ...

@@ -101,6 +101,17 @@ struct KernelTable {
     // slope is null, gradient[i] += sum_row slope * jacobian[i].
     void (*gram)(int n, int columns, const double* const* jacobian, const double* weight,
                  double* gram, const double* slope, double* gradient);
+
+    // The kernels of a grid search take any n, not only multiples of row_multiple.
+    // Makes values NaN where feasible is 0 (null: nowhere) and returns the smallest of the others,
+    // infinity if there is none. counts: how many are feasible, and how many of these are not NaN.
+    double (*grid_scan)(int n, const double* feasible, double* values, int* counts);
+    // Index of the first value equal to `wanted`, which must be among them.
+    int (*grid_find)(int n, const double* values, double wanted);
+    // best[i] and cell[i] become values[i] and base + offset[i] where that value is smaller, or equal
+    // and its cell is smaller. NaN is never smaller.
+    void (*grid_improve)(int n, const double* values, std::int64_t base, const std::int64_t* offset,
+                         double* best, std::int64_t* cell);
 };
 
 // The builds that exist in this library, best last; null-terminated.
