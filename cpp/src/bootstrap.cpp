@@ -38,14 +38,23 @@ BootstrapResult bootstrap_cases(const Objective& objective, const double* starts
             weight[i] *= objective.weight()[i];
         w.evaluator.set_weight(weight.data());
 
+        w.paths.clear();
         Solution best;
         double warm = INFINITY;
         int evaluations = 0;
         for (int s = 0; s < start_count && !monitor.stopped(); ++s) {
             w.start = Eigen::Map<const Vector>(starts + static_cast<std::ptrdiff_t>(s) * p, p);
-            w.solver.solve(w.start, w.solution, &w, nullptr,
-                           s == 0 ? From::nearby : From::anywhere);
+            w.follower.begin(&w.paths);
+            if (s == 0)
+                w.solver.solve(w.start, w.solution, &w, nullptr, From::nearby);
+            else
+                w.solver.solve(w.start, w.solution, &w, &w.follower);
             evaluations += w.solution.evaluations;
+            if (w.solution.status == Status::joined) continue;
+            if (s > 0 && succeeded(w.solution.status)) {
+                w.paths.add(w.follower.path(), s);
+                w.paths.publish();
+            }
             if (s == 0) warm = w.solution.objective;
             const bool better = best.status == Status::not_run ||
                                 (succeeded(w.solution.status) && !succeeded(best.status)) ||

@@ -14,13 +14,24 @@ constexpr std::size_t segments_per_bin = 4;
 
 }  // namespace
 
+std::size_t Paths::bin_of(double f) const {
+    return static_cast<std::size_t>(std::upper_bound(edges_.begin(), edges_.end(), f) -
+                                    edges_.begin());
+}
+
+void Paths::clear() {
+    points_.clear();
+    segments_.clear();
+    one_end_ = true;
+    publish();
+}
+
 long Paths::find(const double* x, double f) const {
-    if (bins_.empty()) return -1;
-    const auto bin = static_cast<std::size_t>(std::upper_bound(edges_.begin(), edges_.end(), f) -
-                                              edges_.begin());
+    if (published_ == 0) return -1;
+    const std::size_t bin = bin_of(f);
     long end = -1;
-    for (const int s : bins_[bin]) {
-        const Segment& segment = segments_[static_cast<std::size_t>(s)];
+    for (std::size_t k = bin_begin_[bin]; k < bin_begin_[bin + 1]; ++k) {
+        const Segment& segment = segments_[bin_segments_[k]];
         if (f > segment.high || f < segment.low) continue;
         const double* a = points_.data() + segment.at;
         const double* d = a + dimension_;
@@ -66,14 +77,15 @@ void Paths::publish() {
         edges_.push_back(segments_[s].high);
     std::sort(edges_.begin(), edges_.end());
     edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
-    bins_.assign(edges_.size() + 1, {});
-    for (std::size_t s = 0; s < segments_.size(); ++s) {
-        const auto bin = [&](double f) {
-            return std::upper_bound(edges_.begin(), edges_.end(), f) - edges_.begin();
-        };
-        for (auto b = bin(segments_[s].low); b <= bin(segments_[s].high); ++b)
-            bins_[static_cast<std::size_t>(b)].push_back(static_cast<int>(s));
-    }
+    // Counted first, then filled in from the end of each bin's share.
+    bin_begin_.assign(edges_.size() + 2, 0);
+    for (const Segment& segment : segments_)
+        for (std::size_t b = bin_of(segment.low); b <= bin_of(segment.high); ++b) ++bin_begin_[b];
+    for (std::size_t b = 1; b < bin_begin_.size(); ++b) bin_begin_[b] += bin_begin_[b - 1];
+    bin_segments_.resize(bin_begin_.back());
+    for (std::size_t s = segments_.size(); s-- > 0;)
+        for (std::size_t b = bin_of(segments_[s].low); b <= bin_of(segments_[s].high); ++b)
+            bin_segments_[--bin_begin_[b]] = s;
 }
 
 PathFollower::PathFollower(const Objective& objective)

@@ -226,8 +226,14 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
         double core = 0.5 * yardstick;
         if (exact.kind != LossKind::squared && from == From::anywhere) {
             change_loss({});
-            if (std::isfinite(f_)) status = minimise(1e-2, interrupt, watcher);
+            if (std::isfinite(f_)) status = minimise(1e-6, interrupt, watcher);
             watcher = nullptr;
+            if (objective.terms().scale_is_fitted && !ended(status)) {
+                // The loss's own scale, in units of which its core is to be chosen.
+                evaluator_.set_loss(exact);
+                set_initial_scale();
+                evaluate_here();
+            }
             yardstick = mean_residual();
             core = 0.2 * yardstick;
         }
@@ -235,7 +241,7 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
             while (!ended(status) && core > std::max(4.0 * exact.core, 1e-9 * yardstick)) {
                 loss.core = core;
                 change_loss(loss);
-                status = minimise(1e-2, interrupt, nullptr);
+                status = minimise(1e-3, interrupt, nullptr);
                 yardstick = mean_residual();
                 core = std::min(0.1 * core, 0.2 * yardstick);
             }

@@ -18,6 +18,7 @@ public:
         : evaluator(objective, row_threads, this),
           solver(evaluator, options),
           follower(objective),
+          paths(objective.dimension()),
           monitor_(monitor),
           polls_(polls) {}
 
@@ -29,6 +30,7 @@ public:
     ObjectiveEvaluator evaluator;
     Solver solver;
     PathFollower follower;
+    Paths paths;  // of one task's own starts
     Solution solution;
     Vector start;
 

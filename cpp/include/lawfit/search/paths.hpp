@@ -26,6 +26,7 @@ struct Path {
 class Paths {
 public:
     explicit Paths(int dimension) : dimension_(dimension) {}
+    void clear();
 
     // A start's path and the number of the end it came to. Only the part until it meets a known path
     // to the same end is kept, and nothing once very many are known.
@@ -37,6 +38,8 @@ public:
     long find(const double* x, double f) const;
 
 private:
+    std::size_t bin_of(double f) const;
+
     struct Segment {
         long end;
         double high, low;  // f at both ends
@@ -48,8 +51,9 @@ private:
     std::size_t published_ = 0;  // segments that find() knows
     std::vector<double> points_;
     std::vector<Segment> segments_;
-    std::vector<double> edges_;           // heights between bins, rising
-    std::vector<std::vector<int>> bins_;  // segments that reach into each bin
+    std::vector<double> edges_;              // heights between bins, rising
+    std::vector<std::size_t> bin_segments_;  // segments that reach into each bin, bin after bin
+    std::vector<std::size_t> bin_begin_;
 };
 
 // Records the path of a start and, given paths, ends it where it meets one.
