@@ -20,11 +20,11 @@ SAME = 1e-6  # relative: two objectives closer than this are one minimum
 REPEAT_BELOW = 5.0  # seconds: only what is quicker is measured more than once
 
 
-def compare(problem: Problem, names: list[str], quick: bool) -> dict[str, Any]:
-    """Return one problem's entry: its facts and a row per method."""
+def compare(problem: Problem, names: list[str], limit: int, quick: bool) -> dict[str, Any]:
+    """Return one problem's entry: facts and a row per method, peers on `limit` starts at most."""
     rows = []
     for name in names:
-        row = _run(problem, name, quick)
+        row = _run(problem, name, limit, quick)
         rows.append(row)
         _print(problem, row)
     return {
@@ -42,12 +42,11 @@ def compare(problem: Problem, names: list[str], quick: bool) -> dict[str, Any]:
     }
 
 
-def _run(problem: Problem, name: str, quick: bool) -> dict[str, Any]:
+def _run(problem: Problem, name: str, most: int, quick: bool) -> dict[str, Any]:
     method = METHODS[name]
-    limit = min(method.starts, len(problem.starts))
-    if quick:
-        limit = max(1, min(limit, 450 if name.startswith("lawfit") else 18))
-    starts = problem.sample(limit / len(problem.starts))
+    if name.startswith("lawfit"):
+        most = 450 if quick else method.starts
+    starts = problem.sample(min(method.starts, most) / len(problem.starts))
     row: dict[str, Any] = {"method": name, "settings": method.settings, "about": method.about}
     row |= {"threads": method.threads, "load": machine.load()}
     seconds, cpu_seconds = [], []
@@ -81,6 +80,7 @@ def _run(problem: Problem, name: str, quick: bool) -> dict[str, Any]:
     best = float(finite.min()) if finite.size else None
     return row | {
         "starts_run": own_starts,
+        "own_starts": "own_starts" in outcome.facts,
         "share_of_starts": len(starts) / len(problem.starts),
         "seconds": statistics.median(seconds),
         "seconds_all_runs": seconds,
@@ -89,7 +89,7 @@ def _run(problem: Problem, name: str, quick: bool) -> dict[str, Any]:
         "setup_seconds": outcome.setup_seconds,
         "seconds_per_start": statistics.median(seconds) / own_starts,
         "seconds_all_starts": statistics.median(seconds) / len(starts) * len(problem.starts)
-        if own_starts == len(starts)
+        if "own_starts" not in outcome.facts
         else None,
         "evaluations_per_start": None
         if outcome.evaluations is None
@@ -128,7 +128,7 @@ def settle(entry: dict[str, Any], best_known: float | None) -> dict[str, Any]:
             continue
         hit = float(np.mean(objective <= best + SAME * abs(best)))
         row["hit_share"] = hit
-        if row["share_of_starts"] * entry["starts"] < 1.5 and row["starts_run"] > 1:
+        if row["own_starts"]:
             # A package with starts of its own gives one answer: no share can be told.
             row["hit_share"] = None
             row["reached_best"] = hit == 1.0

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=PARTS, help="default: all parts")
     parser.add_argument("--problem", action="append", choices=PROBLEMS, help="default: all")
     parser.add_argument("--method", action="append", choices=METHODS, help="default: all")
+    parser.add_argument("--starts", type=int, default=10**9, help="at most so many for each peer")
     parser.add_argument("--full", action="store_true", help="all 4,050,000 Gemstones starts: hours")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     given = parser.parse_args()
@@ -37,7 +38,7 @@ def main() -> None:
     for part in parts:
         if part == "starts":
             for name in given.problem or PROBLEMS:
-                _starts(name, given.method or list(METHODS), given.quick, given.out)
+                _starts(name, given.method or list(METHODS), given)
         else:
             try:
                 _write(given.out / f"{part}.json", core.CASES[part](given.quick, given.full))
@@ -45,17 +46,18 @@ def main() -> None:
                 print(f"{part}: SKIPPED, {missing}")
 
 
-def _starts(name: str, methods: list[str], quick: bool, out: Path) -> None:
+def _starts(name: str, methods: list[str], given: argparse.Namespace) -> None:
     try:
         problem = PROBLEMS[name]()
     except MissingDataError as missing:
         print(f"{name:17} SKIPPED: {missing}")
         return
     check(problem)
-    path = out / f"starts-{name}.json"
+    path = given.out / f"starts-{name}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     described = machine.describe()
-    entry = compare(problem, methods, quick)
+    limit = 18 if given.quick else given.starts
+    entry = compare(problem, methods, limit, given.quick)
     entry = settle(entry, before.get("best_known"))
     if set(methods) != set(METHODS):
         # Rows of methods that were not run now stay, each with its own machine and date.
@@ -64,7 +66,7 @@ def _starts(name: str, methods: list[str], quick: bool, out: Path) -> None:
         entry["methods"] = sorted(entry["methods"] + kept, key=lambda r: order.index(r["method"]))
     for row in entry["methods"]:
         row.setdefault("machine", described)
-    _write(path, entry | {"quick": quick})
+    _write(path, entry | {"quick": given.quick})
 
 
 def _write(path: Path, entry: dict[str, Any]) -> None:
