@@ -17,16 +17,17 @@ Entry = dict[str, Any]
 
 HEAD = """# Benchmarks
 
-Written by `python bench/report.py` from `bench/results`; [bench/README.md](../bench/README.md) says how
-to measure again.
+Written by `python bench/report.py` from `bench/results`; [bench/README.md](../bench/README.md)
+says how to measure again.
 
-All methods minimise the same objective on the same table from the same starts. *Hit* is the share of
-starts that end within 1e-6 (relative) of the best objective that any method has reached; a time without
-it would say little. *To 99 %* is the time after which the best has been reached with 99 % probability by
-starts taken at random: time per start times log(0.01) / log(1 - hit), and no less than one start. Slow
-methods run on a random share of the starts; what they would need for all is scaled up and marked with
-*~*. Times are medians of what was run, wall and processor time (of all threads). On a loaded machine
-compare processor times: each table gives the load, the mean number of processes that wanted to run.
+All methods minimise the same objective on the same table from the same starts. *Hit* is the share
+of starts that end within 1e-6 (relative) of the best objective that any method has reached; a
+time without it would say little. *To 99 %* is the time after which the best has been reached with
+99 % probability by starts taken at random: time per start times log(0.01) / log(1 - hit), and no
+less than one start. Slow methods run on a random share of the starts; what they would need for
+all is scaled up and marked with *~*. Times are medians of what was run, wall and processor time
+(of all threads). On a loaded machine compare processor times: each table gives the load, the mean
+number of processes that wanted to run.
 """
 
 
@@ -121,8 +122,8 @@ def summary(entries: list[Entry]) -> str:
             ]
         )
     return (
-        "Processor time. The last column is how much longer the quickest peer needs to 99 %; one start "
-        "is the least that anything needs.\n\n"
+        "Processor time. The last column is how much longer the quickest peer needs to 99 %; one "
+        "start is the least that anything needs.\n\n"
         + table(
             ["problem", "rows × parameters", "lawfit: hit", "per start", "to 99 %",
              "highest hit of a peer", "quickest peer to 99 %", "ratio"],
@@ -192,9 +193,10 @@ def own_section(found: dict[str, Entry]) -> str:
             "",
             "### One evaluation",
             "",
-            f"Value, gradient and Gauss-Newton matrix of {entry['rows_of_data']} rows and 5 parameters, "
-            "processor time. *Limit* is what the log-sum-exp of the same rows takes by itself: two "
-            "exponentials, one logarithm and one division per row, which no evaluation can do without.",
+            f"Value, gradient and Gauss-Newton matrix of {entry['rows_of_data']} rows and 5 "
+            "parameters, processor time. *Limit* is what the log-sum-exp of the same rows takes by "
+            "itself: two exponentials, one logarithm and one division per row, which no evaluation "
+            "can do without.",
             "",
             table(
                 ["instruction set", "in the core", "called from Python", "per row", "limit",
@@ -216,7 +218,8 @@ def own_section(found: dict[str, Entry]) -> str:
         parts += ["", "### Bootstrap of 240 points, nine starts per draw", ""]
         parts.append(
             table(
-                ["draws", "threads", "wall, median", "wall, all runs", "CPU", "draws per CPU second",
+                ["draws", "threads", "wall, median", "wall, all runs", "CPU",
+                 "draws per CPU second",
                  "evaluations per start", "converged", "a spread start was better", "load"],
                 [
                     [
@@ -236,16 +239,18 @@ def own_section(found: dict[str, Entry]) -> str:
             "",
             "### Gemstones: 4,050,000 published starts of the width-depth-N-D law",
             "",
-            f"Batches of 4,050 starts, {r['threads']} threads, load {r['load']}: {r['starts_run']:,} "
-            f"starts in {seconds(r['seconds'])} ({seconds(r['cpu_seconds'])} of processor time), "
+            f"Batches of 4,050 starts, {r['threads']} threads, load {r['load']}: "
+            f"{r['starts_run']:,} starts in {seconds(r['seconds'])} "
+            f"({seconds(r['cpu_seconds'])} of processor time), "
             f"{r['evaluations_per_start']:.0f} evaluations each; "
             + (
                 "these are all. "
                 if whole
                 else f"all {r['starts']:,} would take {seconds(r['seconds_all_starts'])}. "
             )
-            + f"{r['hit_share']:.2%} reach the best objective, {r['best_objective']:.12g}. The memory of "
-            f"the process grows from {r['memory_before_mb']:.0f} to {r['memory_peak_mb']:.0f} MB.",
+            + f"{r['hit_share']:.2%} reach the best objective, "
+            f"{r['best_objective']:.12g}. The memory of the process grows from "
+            f"{r['memory_before_mb']:.0f} to {r['memory_peak_mb']:.0f} MB.",
         ]
     if entry := found.get("growth"):
         parts += [
