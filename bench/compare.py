@@ -45,7 +45,7 @@ def compare(problem: Problem, names: list[str], limit: int, quick: bool) -> dict
 def _run(problem: Problem, name: str, most: int, quick: bool) -> dict[str, Any]:
     method = METHODS[name]
     if name.startswith("lawfit"):
-        most = 450 if quick else method.starts
+        most = 100 if quick else method.starts
     starts = problem.sample(min(method.starts, most) / len(problem.starts))
     row: dict[str, Any] = {"method": name, "settings": method.settings, "about": method.about}
     row |= {"threads": method.threads, "load": machine.load()}

@@ -80,7 +80,11 @@ def power_sum(
     exponents = [f"alpha_{c}" for c in columns]
     law = lf.Law(
         " + ".join(["E", *terms]),
-        [*(lf.Parameter(s, "log") for s in scales), *map(lf.Parameter, exponents)],
+        [
+            lf.Parameter("E", "log", start=(0.3, 3.0)),
+            *(lf.Parameter(s, "log", start=(1.0, 7.2e10)) for s in scales[1:]),
+            *(lf.Parameter(a, start=(0.0, 2.0)) for a in exponents),
+        ],
         columns,
         target=target,
     )
@@ -225,7 +229,7 @@ def routed() -> Problem:
         "best. Of the 254 with E_max > E_start 244 (96 %) reach the best; the other ten, and 37 of "
         "the rest, run along E_start -> E_max, where the coefficients grow without end, until the "
         "limit of evaluations: 47 starts take 93 % of all evaluations. SciPy's TRF gets more of "
-        "the meaningless starts across the pole (28 of 67 in a sample, lawfit 3), because its first "
+        "the meaningless starts across the pole (28 of 67 in a sample, lawfit 3), as its first "
         "steps are full Gauss-Newton steps; of the meaningful ones it gets fewer (53 of 58, lawfit "
         "56).",
     )

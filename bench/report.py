@@ -11,7 +11,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
-PLOTS = ROOT / "docs" / "benchmarks"
 
 Entry = dict[str, Any]
 
@@ -163,8 +162,8 @@ def methods_table(entry: Entry, run: list[Entry]) -> str:
     )  # fmt: skip
 
 
-def own_section(found: dict[str, Entry]) -> str:
-    parts = ["## lawfit alone"]
+def own_section(found: dict[str, Entry], plots: Path) -> str:
+    parts = ["", "## lawfit alone"] if found else []
     if entry := found.get("all_starts"):
         parts += [
             "",
@@ -260,9 +259,9 @@ def own_section(found: dict[str, Entry]) -> str:
             "Simulated sums of power terms, 240 rows, 5 parameters and 1 thread where not said; "
             "processor time except against threads.",
             "",
-            *(f"![time against {c}](benchmarks/{c}.svg)" for c in entry["curves"]),
+            *(f"![time against {c}]({plots.name}/{c}.svg)" for c in entry["curves"]),
         ]
-        plot(entry["curves"])
+        plot(entry["curves"], plots)
     return "\n".join(parts)
 
 
@@ -270,14 +269,14 @@ def _range(values: list[float]) -> str:
     return f"{seconds(min(values))} to {seconds(max(values))}"
 
 
-def plot(curves: dict[str, list[Entry]]) -> None:
+def plot(curves: dict[str, list[Entry]], folder: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "lawfit"  # the same data give the same file
     import matplotlib.pyplot as plt
 
-    PLOTS.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, points in curves.items():
         clock = "seconds" if name == "threads" else "cpu_seconds"
         x = [p["x"] for p in points]
@@ -288,15 +287,16 @@ def plot(curves: dict[str, list[Entry]]) -> None:
         per = " per start" if "starts" in points[0] else ""
         axes.set_ylabel(f"{'wall' if name == 'threads' else 'CPU'} seconds{per}")
         axes.grid(alpha=0.3)
-        figure.savefig(PLOTS / f"{name}.svg", metadata={"Date": None})
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         plt.close(figure)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS)
-    folder = parser.parse_args().results
-    found = {p.stem: json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))}
+    parser.add_argument("--page", type=Path, default=PAGE, help="plots go to a folder beside it")
+    given = parser.parse_args()
+    found = {p.stem: json.loads(p.read_text()) for p in sorted(given.results.glob("*.json"))}
     from problems import PROBLEMS
 
     keys = [f"starts-{name}" for name in PROBLEMS]
@@ -304,9 +304,9 @@ def main() -> None:
     parts = [HEAD]
     if entries:
         parts.append(starts_section(entries))
-    parts.append(own_section(found))
-    PAGE.write_text("\n".join(parts) + "\n")
-    print(f"written to {PAGE}")
+    parts.append(own_section(found, given.page.with_suffix("")))
+    given.page.write_text("\n".join(parts) + "\n")
+    print(f"written to {given.page}")
 
 
 if __name__ == "__main__":
