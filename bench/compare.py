@@ -68,15 +68,12 @@ def _run(problem: Problem, name: str, most: int, quick: bool) -> dict[str, Any]:
     if name.startswith("lawfit"):
         # lawfit.fit keeps a summary of its starts; the core tells how each ended.
         solved = _ends(problem, len(starts))
-        status, objective = solved.status, solved.objective
-        x = solved.x[np.nanargmin(solved.objective)]
+        status, ends = solved.status, solved.x
     else:
-        with np.errstate(all="ignore"):
-            objective = np.array([problem.objective.value(p) for p in outcome.x])
-        finite = np.where(np.isfinite(objective), objective, np.inf)
-        x = outcome.x[np.argmin(finite)]
+        ends = outcome.x
+    objective = _judge(problem, ends)
+    x = ends[np.argmin(objective)]
     finite = objective[np.isfinite(objective)]
-    objective = np.where(np.isfinite(objective), objective, np.inf)
     best = float(finite.min()) if finite.size else None
     return row | {
         "starts_run": own_starts,
@@ -102,6 +99,17 @@ def _run(problem: Problem, name: str, most: int, quick: bool) -> dict[str, Any]:
         else None,
         "_objective": objective,
     }
+
+
+def _judge(problem: Problem, ends: np.ndarray) -> np.ndarray:
+    """Return every end point's objective in extended precision, infinite where there is none.
+
+    Where a direction is flat, some methods run out to 1e10, and there rounding in double precision
+    makes the objective look lower than any minimum.
+    """
+    with np.errstate(all="ignore"):
+        found = np.array([problem.objective.value(p) for p in ends.astype(np.longdouble)])
+    return np.where(np.isfinite(found), found, np.inf)
 
 
 _solved: dict[tuple[str, int], adapter.Solved] = {}
