@@ -245,7 +245,9 @@ def own_section(found: dict[str, Entry], plots: Path) -> str:
             + (
                 "these are all. "
                 if whole
-                else f"all {r['starts']:,} would take {seconds(r['seconds_all_starts'])}. "
+                else f"all {r['starts']:,} would take {seconds(r['seconds_all_starts'])}, or "
+                f"{seconds(r['cpu_seconds'] / r['threads'] * r['starts'] / r['starts_run'])} with "
+                "both threads to themselves. "
             )
             + f"{r['hit_share']:.2%} reach the best objective, "
             f"{r['best_objective']:.12g}. The memory of the process grows from "
