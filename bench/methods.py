@@ -1,125 +1,117 @@
-"""The methods: what people use to fit the law today, and lawfit, behind one signature."""
+"""The methods by name: lawfit and what people use today, at published and at best settings."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
-import lawfit as lf
-from problems import Problem
+import adapter
+from outcome import Outcome, UnavailableError
+from problem import Problem
+
+Solve = Callable[[Problem, np.ndarray, int], Outcome]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One row per start that was run."""
+class Method:
+    """One way to fit.
 
-    objective: np.ndarray
-    evaluations: int
-    success: float  # share of starts that the method calls converged
+    Parameters
+    ----------
+    solve : callable(problem, starts, threads)
+    starts : int
+        At most so many starts are run: a fixed random share for slow methods.
+    threads : int
+    settings : str
+        "published": as papers or the package use it by default. "best": as it does best here.
+    about : str
+    """
 
-
-def _model(problem: Problem) -> tuple[Callable, Callable, Callable]:
-    """Return objective, value with gradient, and signed-root-Huber residuals with Jacobian."""
-    u, v, target = np.log(problem.x), np.log(problem.y), np.log(problem.loss)
-    delta = problem.delta
-
-    def terms(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        t = np.stack([np.full_like(u, p[0]), p[1] - p[3] * u, p[2] - p[4] * v])
-        top = t.max(axis=0)
-        e = np.exp(t - top)
-        total = e.sum(axis=0)
-        return top + np.log(total) - target, e / total
-
-    def jacobian(share: np.ndarray) -> np.ndarray:
-        return np.stack([share[0], share[1], share[2], -share[1] * u, -share[2] * v], axis=1)
-
-    def objective(p: np.ndarray) -> float:
-        r = np.abs(terms(p)[0])
-        return float(np.where(r <= delta, 0.5 * r * r, delta * (r - 0.5 * delta)).sum())
-
-    def with_gradient(p: np.ndarray) -> tuple[float, np.ndarray]:
-        r, share = terms(p)
-        a = np.abs(r)
-        value = np.where(a <= delta, 0.5 * r * r, delta * (a - 0.5 * delta)).sum()
-        return float(value), np.clip(r, -delta, delta) @ jacobian(share)
-
-    def residuals(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        r, share = terms(p)
-        a = np.abs(r)
-        rho = np.where(a <= delta, 0.5 * r * r, delta * (a - 0.5 * delta))
-        s = np.sign(r) * np.sqrt(2 * rho)
-        slope = np.where(a <= delta, 1.0, delta / np.maximum(np.abs(s), 1e-300))
-        return s, slope[:, None] * jacobian(share)
-
-    return objective, with_gradient, residuals
+    solve: Solve
+    starts: int
+    threads: int
+    settings: str
+    about: str
 
 
-def lbfgs_finite_differences(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
-    """SciPy L-BFGS-B, finite differences, default tolerances: the protocol of most papers."""
-    objective, _, _ = _model(problem)
-    return _collect(optimize.minimize(objective, p, method="L-BFGS-B") for p in starts)
-
-
-def lbfgs_gradient(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
-    """SciPy L-BFGS-B, exact gradient, default tolerances."""
-    _, with_gradient, _ = _model(problem)
-    return _collect(
-        optimize.minimize(with_gradient, p, jac=True, method="L-BFGS-B") for p in starts
-    )
-
-
-def lbfgs_tight(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
-    """SciPy L-BFGS-B, exact gradient, ftol 1e-15, gtol 1e-12: its best settings here."""
-    _, with_gradient, _ = _model(problem)
-    options = {"ftol": 1e-15, "gtol": 1e-12, "maxiter": 10_000, "maxfun": 50_000}
-    return _collect(
-        optimize.minimize(with_gradient, p, jac=True, method="L-BFGS-B", options=options)
-        for p in starts
-    )
-
-
-def least_squares_trf(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
-    """SciPy least_squares (TRF) on signed-root-Huber residuals, exact Jacobian, 500 evaluations."""
-    _, _, residuals = _model(problem)
-
-    def run(p: np.ndarray) -> optimize.OptimizeResult:
-        found = optimize.least_squares(
-            lambda q: residuals(q)[0], p, jac=lambda q: residuals(q)[1], max_nfev=500
-        )
-        found.fun = found.cost
-        return found
-
-    return _collect(run(p) for p in starts)
-
-
-def _collect(results) -> Outcome:
-    results = list(results)
-    return Outcome(
-        np.array([float(r.fun) for r in results]),
-        int(sum(r.nfev for r in results)),
-        float(np.mean([bool(r.success) for r in results])),
-    )
-
-
-def lawfit_fit(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
+def lawfit(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
     """lawfit.fit as a user calls it, table and starts included."""
-    points = dict(zip(("E", "A", "B"), np.exp(starts[:, :3]).T, strict=True))
-    points |= {"alpha": starts[:, 3], "beta": starts[:, 4]}
-    fit = lf.fit("chinchilla", problem.runs, starts=points, threads=threads)
-    table = np.concatenate([np.full(n, value) for value, n in fit.starts.table])
-    rest = np.full(fit.starts.n - len(table), np.inf)
-    table[: fit.starts.hits] = np.minimum(table[: fit.starts.hits], fit.objective)
-    return Outcome(np.concatenate([table, rest]), fit.evaluations, len(table) / fit.starts.n)
+    fit = adapter.fit(problem, starts, threads)
+    return Outcome(
+        x=problem.coordinates(fit.params)[None, :],
+        status=[fit.status],
+        evaluations=fit.evaluations,
+        facts={"hits": fit.starts.hits, "basins": fit.starts.basins},
+    )
 
 
-# name -> (method, share of the starts that is run: the slow ones are sampled and scaled up)
-METHODS: dict[str, tuple[Callable[[Problem, np.ndarray, int], Outcome], float]] = {
-    "SciPy L-BFGS-B, finite differences": (lbfgs_finite_differences, 0.02),
-    "SciPy L-BFGS-B, gradient": (lbfgs_gradient, 0.05),
-    "SciPy L-BFGS-B, gradient, tight": (lbfgs_tight, 0.05),
-    "SciPy least_squares, TRF": (least_squares_trf, 0.02),
-    "lawfit": (lawfit_fit, 1.0),
-}
+def _late(module: str, function: str) -> Solve:
+    """Import a peer when it is used: none is needed for the others."""
+
+    def solve(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
+        try:
+            loaded = importlib.import_module(f"peers.{module}")
+        except ModuleNotFoundError as error:
+            raise UnavailableError(f"{error.name} is not installed") from None
+        found: Solve = getattr(loaded, function)
+        return found(problem, starts, threads)
+
+    return solve
+
+
+def _peer(
+    module: str, function: str, starts: int, threads: int, settings: str, about: str
+) -> Method:
+    return Method(_late(module, function), starts, threads, settings, about)
+
+
+ALL = 10**9
+METHODS: dict[str, Method] = {
+    "lawfit, 2 threads": Method(lawfit, ALL, 2, "published", "lawfit.fit, defaults"),
+    "lawfit, 1 thread": Method(lawfit, ALL, 1, "published", "lawfit.fit, defaults"),
+    "SciPy L-BFGS-B, finite differences": _peer(
+        "scipy_solvers", "lbfgs_published", 90, 1, "published",
+        "minimize, default tolerances: the protocol of most papers",
+    ),
+    "SciPy L-BFGS-B, gradient": _peer(
+        "scipy_solvers", "lbfgs_gradient", 225, 1, "published", "minimize, default tolerances"
+    ),
+    "SciPy L-BFGS-B, gradient, tight": _peer(
+        "scipy_solvers", "lbfgs_tight", 225, 1, "best", "ftol 1e-15, gtol 1e-12, 10,000 iterations"
+    ),
+    "SciPy TRF, loss='huber'": _peer(
+        "scipy_solvers", "trf_huber", 90, 1, "published", "least_squares, exact Jacobian, defaults"
+    ),
+    "SciPy TRF, signed root": _peer(
+        "scipy_solvers", "trf", 90, 1, "best", "least_squares, exact Jacobian, 500 evaluations"
+    ),
+    "SciPy LM, signed root": _peer(
+        "scipy_solvers", "lm", 225, 1, "published", "least_squares(method='lm'), defaults"
+    ),
+    "optimistix LM, vmap": _peer(
+        "jax_solvers", "levenberg_marquardt", 225, 2, "best",
+        "identity damping, signed-root residuals, 500 steps",
+    ),
+    "optimistix BFGS, vmap": _peer(
+        "jax_solvers", "bfgs", 225, 2, "best", "on the objective, 1,000 steps"
+    ),
+    "Ceres LM, HuberLoss, defaults": _peer(
+        "ceres_solver", "huber_default", 450, 2, "published", "C++, analytic derivatives"
+    ),
+    "Ceres LM, HuberLoss, tight": _peer(
+        "ceres_solver", "huber", 450, 2, "best", "C++, 200 iterations, tight tolerances"
+    ),
+    "Ceres LM, signed root": _peer(
+        "ceres_solver", "signed_root", 450, 2, "best", "C++, 1,000 iterations, tight tolerances"
+    ),
+    "chinchilla 0.2.0": _peer(
+        "packages", "chinchilla", 1, 2, "published", "48 starts of its own, mean of log-Huber"
+    ),
+    "simple-scaling-laws 0.2.0": _peer(
+        "packages", "simple_scaling_laws", 1, 1, "published",
+        "its own starts and objective (squares of the raw loss)",
+    ),
+}  # fmt: skip

@@ -1,97 +1,88 @@
-"""Runs problems x methods side by side in one process and writes one JSON file."""
+"""Measures everything, or what is asked for, and writes one JSON file per part to bench/results."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import platform
-import statistics
-import time
+import os
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import scipy
+# One thread for small matrix products, as their libraries advise; before NumPy is loaded.
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
-import lawfit as lf
-from methods import METHODS
-from problems import PROBLEMS, starts
+import core  # noqa: E402
+import machine  # noqa: E402
+from check import check  # noqa: E402
+from compare import compare, settle  # noqa: E402
+from methods import METHODS  # noqa: E402
+from problems import PROBLEMS, MissingDataError  # noqa: E402
 
-SAME = 1e-6
-
-
-def describe_machine() -> dict[str, object]:
-    model = platform.processor()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        model = next((s.split(":")[1].strip() for s in lines if s.startswith("model name")), model)
-    return {
-        "processor": model,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "lawfit": lf._core.info(),
-    }
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("starts", *core.CASES)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few starts of everything: minutes")
+    parser.add_argument("--only", action="append", choices=PARTS, help="default: all parts")
     parser.add_argument("--problem", action="append", choices=PROBLEMS, help="default: all")
     parser.add_argument("--method", action="append", choices=METHODS, help="default: all")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each; medians are reported")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", default="bench/results/starts.json")
+    parser.add_argument("--starts", type=int, default=10**9, help="at most so many for each peer")
+    parser.add_argument("--full", action="store_true", help="all 4,050,000 Gemstones starts: hours")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    parts = given.only or (["starts"] if given.problem or given.method else list(PARTS))
+    for part in parts:
+        if part == "starts":
+            for name in given.problem or PROBLEMS:
+                _starts(name, given.method or list(METHODS), given)
+        else:
+            try:
+                _write(given.out / f"{part}.json", core.CASES[part](given.quick, given.full))
+            except MissingDataError as missing:
+                print(f"{part}: SKIPPED, {missing}")
 
-    grid = starts()
-    order = np.random.default_rng(0).permutation(len(grid))
-    rows = []
-    for problem_name in given.problem or PROBLEMS:
-        problem = PROBLEMS[problem_name]()
-        outcomes = {}
-        for method_name in given.method or METHODS:
-            method, share = METHODS[method_name]
-            sample = grid[np.sort(order[: max(1, round(share * len(grid)))])]
-            seconds = []
-            for _ in range(given.repeats if share == 1.0 else 1):
-                begun = time.perf_counter()
-                outcome = method(problem, sample, given.threads)
-                seconds.append(time.perf_counter() - begun)
-            outcomes[method_name] = (outcome, statistics.median(seconds), len(sample))
-        best = min(float(np.min(o.objective)) for o, _, _ in outcomes.values())
-        for method_name, (outcome, seconds, n) in outcomes.items():
-            hit = float(np.mean(outcome.objective <= best * (1 + SAME)))
-            per_start = seconds / n
-            # Starts needed to have seen the best minimum with 99 % probability.
-            needed = math.inf if hit == 0 else 1 if hit == 1 else math.log(0.01) / math.log(1 - hit)
-            rows.append(
-                {
-                    "problem": problem_name,
-                    "rows": len(problem.loss),
-                    "method": method_name,
-                    "starts_run": n,
-                    "seconds": seconds,
-                    "seconds_all_starts": per_start * len(grid),
-                    "hit_share": hit,
-                    "best_objective": float(np.min(outcome.objective)),
-                    "best_known": best,
-                    "evaluations_per_start": outcome.evaluations / n,
-                    "converged_share": outcome.success,
-                    "seconds_to_99_percent": per_start * max(1.0, needed),
-                }
-            )
-            row = rows[-1]
-            print(
-                f"{problem_name:16} {method_name:36} {row['seconds_all_starts']:9.2f} s/4,500 "
-                f"hit {hit:6.1%}  evaluations {row['evaluations_per_start']:7.1f}  "
-                f"best {row['best_objective']:.12g}"
-            )
-    out = Path(given.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"machine": describe_machine(), "rows": rows}, indent=1) + "\n")
-    print(f"written to {out}")
+
+def _starts(name: str, methods: list[str], given: argparse.Namespace) -> None:
+    try:
+        problem = PROBLEMS[name]()
+    except MissingDataError as missing:
+        print(f"{name:17} SKIPPED: {missing}")
+        return
+    check(problem)
+    path = given.out / f"starts-{name}.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    described = machine.describe()
+    limit = 18 if given.quick else given.starts
+    entry = compare(problem, methods, limit, given.quick)
+    entry = settle(entry, before.get("best_known"))
+    if set(methods) != set(METHODS):
+        # Rows of methods that were not run now stay, each with its own machine and date.
+        kept = [r for r in before.get("methods", ()) if r["method"] not in methods]
+        order = list(METHODS)
+        entry["methods"] = sorted(entry["methods"] + kept, key=lambda r: order.index(r["method"]))
+    for row in entry["methods"]:
+        row.setdefault("machine", described)
+    _write(path, entry | {"quick": given.quick})
+
+
+def _write(path: Path, entry: dict[str, Any]) -> None:
+    """Write JSON with one line per entry, and one per row of a table."""
+    text = ",\n".join(f"{json.dumps(k)}: {_lines(v)}" for k, v in entry.items())
+    path.write_text(f"{{\n{text}\n}}\n")
+    print(f"written to {path}", flush=True)
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
+    if isinstance(value, dict) and all(isinstance(v, list) for v in value.values()):
+        text = ",\n".join(f"{json.dumps(k)}: {_lines(v)}" for k, v in value.items())
+        return f"{{\n{text}\n}}"
+    return json.dumps(value)
 
 
 if __name__ == "__main__":

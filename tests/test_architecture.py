@@ -139,6 +139,7 @@ PYTHON_LAYERS = (
     {"datasets", "problem"},
     {"result", "fitting"},
     {"uncertainty", "planning"},
+    {"benchmark"},
     {"cli"},
     {"__init__", "__main__"},
 )

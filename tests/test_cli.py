@@ -132,9 +132,35 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
         assert fact in out
 
 
+def test_bench(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    text = succeed(capsys, "bench", "--quick", "--threads", "2", "--json", str(out))
+    report = json.loads(out.read_text())
+    machine = report["machine"]
+    facts = lf._core.info()
+    assert machine["instruction_set"] == facts["instruction_set"]
+    assert {"processor", "cores", "load", "compiler", "version"} <= set(machine)
+    sets = [e["instruction_set"] for e in report["evaluation"]]
+    assert sets == facts["instruction_sets"]
+    assert lf._core.info()["instruction_set"] == facts["instruction_set"]  # put back
+    for kind in ("starts", "draws"):
+        assert [row["threads"] for row in report[kind]] == [1, 2]
+        for row in report[kind]:
+            assert row["per_second"] == pytest.approx(row[kind] / row["seconds"])
+        assert report["scaling"][kind] > 0
+    first, second = report["starts"]
+    assert first["objective"] == second["objective"]
+    assert first["hit_share"] > 0.99
+    assert report["rows"]["per_second"] > 0
+    assert report["quick"] is True
+    for name in sets:
+        assert f"one evaluation, {name}" in text
+    assert "1 -> 2 threads" in text
+
+
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert succeed(capsys, "--version") == f"lawfit {lf.__version__}\n"
-    for command in ([], ["demo"], ["laws"], ["fit"], ["info"]):
+    for command in ([], ["demo"], ["laws"], ["fit"], ["bench"], ["info"]):
         assert succeed(capsys, *command, "--help").startswith("Usage: lawfit")
     assert "\n    lawfit fit runs.csv" in succeed(capsys, "fit", "-h")  # not wrapped
     for command in ([], ["fit"]):

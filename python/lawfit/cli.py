@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from . import _core, datasets
+from .benchmark import benchmark, format_report
 from .errors import FitError, InputError, Interrupted
 from .fitting import fit as fit_law
 from .laws import law, laws
@@ -345,6 +346,20 @@ def _print_fit(result: Fit, draws: Bootstrap | None) -> None:
             f"  {draws.converged:.1%} of the refits converged; in {draws.disagreement:.1%} a "
             "spread start did better than the warm one"
         )
+
+
+@app.command()
+@click.option("--quick", is_flag=True, help="Fewer repeats: under ten seconds.")
+@_threads
+@click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write figures here.")
+@_quiet
+def bench(quick: bool, threads: int | None, json_out: str | None, quiet: bool) -> None:
+    """Measure how fast lawfit is on this machine."""
+    report = benchmark(quick=quick, threads=threads)
+    if not quiet:
+        print(format_report(report))
+    if json_out is not None:
+        write_json(json_out, report)
 
 
 @app.command()

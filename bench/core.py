@@ -1,0 +1,307 @@
+"""lawfit's own cases: all starts, one evaluation and its limit, draws, growth curves."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import adapter
+import machine
+from grids import gemstones_grid
+from lawfit.benchmark import seconds_per_call
+from models import PowerSum
+from objective import Objective
+from problem import Problem
+from problems import PROBLEMS, power_sum
+
+ENOUGH = 20.0  # seconds: what has taken so long is not measured once more
+
+
+def measure(call: Callable[[], Any], repeats: int) -> dict[str, Any]:
+    """Time a call: all wall times, their median, and the shortest processor time."""
+    wall, cpu = [], []
+    for _ in range(repeats):
+        before, begun = time.process_time(), time.perf_counter()
+        call()
+        wall.append(time.perf_counter() - begun)
+        cpu.append(time.process_time() - before)
+        if sum(wall) > ENOUGH:
+            break
+    return {
+        "seconds": statistics.median(wall),
+        "seconds_all_runs": wall,
+        "cpu_seconds": min(cpu),
+        "load": machine.load(),
+    }
+
+
+def thread_counts() -> list[int]:
+    most = os.cpu_count() or 1
+    return sorted({1, 2, *(n for n in (4, 8, 16, 32, 64) if n <= most)} & set(range(1, most + 1)))
+
+
+# --- the headline cases ---------------------------------------------------------------------------
+
+
+def all_starts(quick: bool, full: bool) -> dict[str, Any]:
+    """4,500 published starts on 240 points, through lawfit.fit and in the core."""
+    problem = PROBLEMS["chinchilla-240"]()
+    starts = problem.sample(0.1) if quick else problem.starts
+    rows = []
+    for threads in thread_counts():
+        for layer, call in (("lawfit.fit", adapter.fit), ("core", adapter.solve)):
+            taken = measure(
+                lambda call=call, t=threads: call(problem, starts, t), 1 if quick else 5
+            )
+            solved = adapter.solve(problem, starts, threads)
+            rows.append(
+                {
+                    "layer": layer,
+                    "threads": threads,
+                    "starts": len(starts),
+                    "evaluations_per_start": float(solved.evaluations.mean()),
+                    "evaluations_largest": int(solved.evaluations.max()),
+                }
+                | taken
+            )
+            print(f"all starts, {layer:10} {threads} threads: {taken['seconds']:.3f} s", flush=True)
+    return {"machine": machine.describe(), "rows": rows}
+
+
+def evaluation(quick: bool, full: bool) -> dict[str, Any]:
+    """One evaluation per instruction set, against the time of the exp and log that it needs.
+
+    A call from Python costs the same for any number of rows, so the time per row is the slope
+    between 240 points once and 16 times over. The limit is the slope between one and many
+    log-sum-exp in one program: per row two exponentials, a logarithm and the division that makes
+    shares of them. The elementwise exp and log are given besides; they also take every special
+    value, which the ones inside log-sum-exp need not.
+    """
+    problem = PROBLEMS["chinchilla-240"]()
+    budget = 0.1 if quick else 1.0
+    n = problem.rows
+    rows = []
+    for name in adapter.info()["instruction_sets"]:
+        with adapter.instruction_set(name):
+            once = _cost(adapter.evaluate_once(problem), budget)
+            longer = _cost(adapter.evaluate_once(_repeated(problem, 16)), budget)
+            per_row = (longer - once) / (15 * n)
+            exp, log = (_per_element(lambda k, f=f: adapter.unary_program(f, k), 1, [], budget)
+                        for f in ("exp", "log"))  # fmt: skip
+            limit = _per_element(adapter.logsumexp_program, 2, [0.3], budget)
+        rows.append(
+            {
+                "instruction_set": name,
+                "nanoseconds_called_from_python": 1e9 * once,
+                "nanoseconds": 1e9 * per_row * n,
+                "nanoseconds_per_row": 1e9 * per_row,
+                "nanoseconds_exp": 1e9 * exp,
+                "nanoseconds_log": 1e9 * log,
+                "nanoseconds_limit": 1e9 * limit * n,
+                "share_of_limit": limit / per_row,
+                "load": machine.load(),
+            }
+        )
+        print(
+            f"evaluation, {name:8} {1e9 * once:7.0f} ns from Python, {1e9 * per_row * n:7.0f} ns "
+            f"in the core, its exp and log {1e9 * limit * n:7.0f} ns: {limit / per_row:.0%}",
+            flush=True,
+        )
+    return {"machine": machine.describe(), "rows_of_data": n, "rows": rows}
+
+
+def _cost(call: Callable[[], Any], budget: float) -> float:
+    """Return the shortest processor time of a call."""
+    return seconds_per_call(call, budget, time.process_time)
+
+
+def _per_element(
+    make: Callable[[int], Any], columns: int, parameters: list[float], budget: float
+) -> float:
+    """Return the time per row of one operation more in a program, all of it in the first cache."""
+    n = 3840
+    x = [np.linspace(0.5, 3.0, n)] * columns
+    p = np.array(parameters)
+    few, many = make(1), make(5)
+    short = _cost(lambda: few.values(x, n, p), budget)
+    long = _cost(lambda: many.values(x, n, p), budget)
+    return (long - short) / (4 * n)
+
+
+def _repeated(problem: Problem, times: int) -> Problem:
+    """Return the same problem with its table written out several times."""
+    model, target = problem.objective.model, problem.objective.target
+    assert isinstance(model, PowerSum)
+    return replace(
+        problem,
+        table={k: np.tile(v, times) for k, v in problem.table.items()},
+        objective=Objective(
+            PowerSum(np.tile(model.log_x, times)), np.tile(target, times), problem.objective.delta
+        ),
+    )
+
+
+def draws(quick: bool, full: bool) -> dict[str, Any]:
+    """4,000 bootstrap draws of 240 points, eight spread starts besides the warm one."""
+    problem = PROBLEMS["chinchilla-240"]()
+    count = 200 if quick else 4000
+    fit = adapter.fit(problem, problem.sample(0.02), 1)
+    rows = []
+    for threads in thread_counts():
+        taken = measure(
+            lambda t=threads: fit.bootstrap(count, spread=8, threads=t), 1 if quick else 3
+        )
+        done = fit.bootstrap(min(count, 400), spread=8, threads=threads)
+        rows.append(
+            {
+                "threads": threads,
+                "draws": count,
+                "starts_per_draw": 9,
+                "converged": done.converged,
+                "disagreement": done.disagreement,
+                "evaluations_per_start": done.evaluations / (9 * len(done)),
+            }
+            | taken
+        )
+        print(f"{count} draws, {threads} threads: {taken['seconds']:.3f} s", flush=True)
+    return {"machine": machine.describe(), "rows": rows}
+
+
+def gemstones(quick: bool, full: bool) -> dict[str, Any]:
+    """The width-depth-N-D law from the 4,050,000 published starts, in batches of 4,050.
+
+    One of every hundred starts is measured and the time is scaled up, unless `full`.
+    """
+    problem = PROBLEMS["gemstones-4"]()
+    grid = gemstones_grid(4)
+    count = 4050 if quick else 40_500
+    if full:
+        count = len(grid)
+    peak = _peak_memory()
+    best, seconds, cpu, evaluations, hits = np.inf, [], 0.0, 0, []
+    statuses: dict[str, int] = {}
+    objective = np.empty(count)
+    for first, batch in _batches(grid, count):
+        before = time.process_time()
+        solved = adapter.solve(problem, batch, 2)
+        cpu += time.process_time() - before
+        seconds.append(solved.seconds)
+        evaluations += int(solved.evaluations.sum())
+        objective[first : first + len(batch)] = solved.objective
+        best = min(best, float(np.nanmin(solved.objective)))
+        for s in solved.status:
+            statuses[s] = statuses.get(s, 0) + 1
+    hits = float(np.mean(objective <= best * (1 + 1e-6)))
+    total = sum(seconds)
+    row = {
+        "starts_run": count,
+        "starts": len(grid),
+        "threads": 2,
+        "seconds": total,
+        "cpu_seconds": cpu,
+        "seconds_all_starts": total * len(grid) / count,
+        "batch_seconds": [min(seconds), statistics.median(seconds), max(seconds)],
+        "evaluations_per_start": evaluations / count,
+        "hit_share": hits,
+        "best_objective": best,
+        "status": statuses,
+        "memory_before_mb": peak,
+        "memory_peak_mb": _peak_memory(),
+        "load": machine.load(),
+    }
+    print(
+        f"gemstones: {count:,} starts in {total:.1f} s, all {len(grid):,} in "
+        f"{row['seconds_all_starts']:.0f} s, hit {hits:.1%}, {row['memory_peak_mb']:.0f} MB"
+    )
+    return {"machine": machine.describe(), "rows": [row]}
+
+
+def _batches(grid: Any, count: int, size: int = 4050) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the grid in pieces; with fewer than all points, one of each equal stretch."""
+    step = len(grid) / count
+    inside = np.random.default_rng(2)
+    for first in range(0, count, size):
+        k = np.arange(first, min(first + size, count))
+        shift = inside.random(len(k)) if count < len(grid) else 0.0
+        yield first, grid.points(((k + shift) * step).astype(np.int64))
+
+
+def _peak_memory() -> float:
+    """Return the largest resident memory of this process so far, in megabytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+# --- growth curves --------------------------------------------------------------------------------
+
+
+def growth(quick: bool, full: bool) -> dict[str, Any]:
+    """Time against starts, rows, parameters, draws and threads, on simulated power sums."""
+    repeats = 1 if quick else 3
+    curves: dict[str, list[dict[str, Any]]] = {}
+
+    def add(curve: str, value: int, call: Callable[[], Any], **facts: float) -> None:
+        taken = measure(call, repeats)
+        curves.setdefault(curve, []).append({"x": value} | facts | taken)
+        print(f"growth, {curve:10} {value:8,}: {taken['seconds']:.4f} s", flush=True)
+
+    base = simulated(240, 2)
+    top = 500 if quick else 4500
+    for count in (1, 5, 20, 100, 500, 4500):
+        if count <= top:
+            starts = base.starts[:count]
+            add("starts", count, lambda s=starts: adapter.solve(base, s, 1))
+    for rows in (30, 100, 300, 1000, 3000, 10_000, 100_000):
+        if rows <= (1000 if quick else 100_000):
+            long = simulated(rows, 2)
+            n = 100 if rows <= 10_000 else 20
+            evaluations = adapter.solve(long, long.starts[:n], 1).evaluations.mean()
+            add(
+                "rows", rows, lambda p=long, n=n: adapter.solve(p, p.starts[:n], 1),
+                starts=n, evaluations_per_start=float(evaluations),
+            )  # fmt: skip
+    for terms in (1, 2, 3, 4, 6, 8):
+        wide = simulated(240, terms)
+        evaluations = adapter.solve(wide, wide.starts[:100], 1).evaluations.mean()
+        add(
+            "parameters", 2 * terms + 1, lambda p=wide: adapter.solve(p, p.starts[:100], 1),
+            starts=100, evaluations_per_start=float(evaluations),
+        )  # fmt: skip
+    fit = adapter.fit(base, base.starts[:50], 1)
+    for count in (10, 50, 200, 1000, 4000):
+        if count <= (200 if quick else 4000):
+            add("draws", count, lambda n=count: fit.bootstrap(n, spread=8, threads=1))
+    for threads in thread_counts():
+        starts = base.starts[:top]
+        add("threads", threads, lambda t=threads, s=starts: adapter.solve(base, s, t))
+    return {"machine": machine.describe(), "curves": curves}
+
+
+def simulated(rows: int, terms: int) -> Problem:
+    """Make E + sum_k A_k / x_k**alpha_k with 0.3 % noise, columns over three decades each."""
+    rng = np.random.default_rng(11)
+    names = [f"x{k}" for k in range(1, terms + 1)]
+    table = {n: 10.0 ** rng.uniform(0.0, 3.0, rows) for n in names}
+    loss = 1.8 + sum(table[n] ** -(0.3 + 0.1 * k) for k, n in enumerate(names))
+    table["loss"] = loss * np.exp(rng.normal(0.0, 0.003, rows))
+    low = [-1.0] + [-2.0] * terms + [0.0] * terms
+    high = [1.0] + [5.0] * terms + [2.0] * terms
+    starts = np.random.default_rng(12).uniform(low, high, (4500, 2 * terms + 1))
+    return power_sum("growth", "simulated", table, names, 1e-3, starts, "seeded")
+
+
+CASES: dict[str, Callable[[bool, bool], dict[str, Any]]] = {
+    "all_starts": all_starts,
+    "evaluation": evaluation,
+    "draws": draws,
+    "gemstones": gemstones,
+    "growth": growth,
+}

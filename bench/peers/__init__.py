@@ -1,0 +1,1 @@
+"""Peers of lawfit, one module per library, each imported only when it is used."""
