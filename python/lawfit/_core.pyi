@@ -84,6 +84,8 @@ class Objective:
         upper: ArrayLike,
         typical: ArrayLike,
         space: str = "linear",
+        order: ArrayLike = ...,
+        segment_rows: ArrayLike = ...,
     ) -> None: ...
     @property
     def dimension(self) -> int: ...

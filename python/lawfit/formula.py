@@ -11,7 +11,7 @@ from functools import lru_cache
 from . import expression as ex
 from .errors import FormulaError
 
-__all__ = ["FUNCTIONS", "find", "names", "parse"]
+__all__ = ["FUNCTIONS", "find", "groups", "names", "parse"]
 
 # name -> smallest and largest number of arguments
 FUNCTIONS: dict[str, tuple[int, int | None]] = {
@@ -49,7 +49,8 @@ def parse(text: str) -> ex.Node:
     ----------
     text : str
         Python's expression syntax: numbers, names, ``+ - * / **``, parentheses, comparisons joined
-        by ``and``, ``or``, ``not``, and calls of the functions in `FUNCTIONS`.
+        by ``and``, ``or``, ``not``, and calls of the functions in `FUNCTIONS`. ``E[family]`` is one
+        parameter E per level of the column family.
 
     Returns
     -------
@@ -66,9 +67,15 @@ def parse(text: str) -> ex.Node:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Return the names a formula uses, in order of first appearance."""
-    found = [node.name for node in ex.walk(parse(text)) if isinstance(node, ex.Name)]
+    """Return the names a formula uses as they are written, in order of first appearance."""
+    found = [node.text for node in ex.walk(parse(text)) if isinstance(node, ex.Name)]
     return tuple(dict.fromkeys(found))
+
+
+def groups(text: str) -> dict[str, str]:
+    """Return the column of every parameter that has one value per level: E[family] is E: family."""
+    nodes = (node for node in ex.walk(parse(text)) if isinstance(node, ex.Name))
+    return {node.name: node.group for node in nodes if node.group}
 
 
 class _Parser:
@@ -76,6 +83,7 @@ class _Parser:
         if not isinstance(text, str):
             raise TypeError(f"a formula is a text, not {type(text).__name__}")
         self.text = text
+        self.seen: dict[str, ex.Name] = {}
 
     def fail(self, reason: str, node: ast.AST | None = None) -> FormulaError:
         return FormulaError(reason, self.text, self.position(node))
@@ -154,7 +162,13 @@ class _Parser:
         if isinstance(node, ast.Constant):
             return self.number(node)
         if isinstance(node, ast.Name):
-            return ex.Name(node.id)
+            return self.name(node.id, "", node)
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Name)
+            and isinstance(node.slice, ast.Name)
+        ):
+            return self.name(node.value.id, node.slice.id, node)
         if isinstance(node, ast.UnaryOp):
             operand = self.convert(node.operand, go)
             if isinstance(node.op, ast.USub):
@@ -176,6 +190,13 @@ class _Parser:
         if isinstance(node, ast.Call):
             return self.call(node, go)
         raise self.fail(f"{_describe(node)} is not part of the formula language", node)
+
+    def name(self, name: str, group: str, node: ast.expr) -> ex.Node:
+        found = ex.Name(name, group)
+        first = self.seen.setdefault(name, found)
+        if first != found:
+            raise self.fail(f"{first.text} and {found.text} cannot stand in one formula", node)
+        return found
 
     def sum(self, node: ast.BinOp, depth: int) -> ex.Node:
         # However many terms a sum has, they are on one level.
@@ -239,7 +260,7 @@ def _neg(node: ex.Node) -> ex.Node:
 def _describe(node: ast.AST) -> str:
     return {
         "Attribute": "an attribute (a dot after a name)",
-        "Subscript": "a subscript in square brackets",
+        "Subscript": "anything but NAME[COLUMN] (one parameter per level) with square brackets",
         "Lambda": "a lambda",
         "IfExp": "an if-else (write where(condition, a, b))",
         "Tuple": "a comma outside a function call",

@@ -29,7 +29,8 @@ class Bootstrap:
     Attributes
     ----------
     draws : dict of str to ndarray of shape (n,)
-        Every parameter, and "scale" if it was fitted, in natural units.
+        Every parameter, and "scale" if it was fitted, in natural units. See `bootstrap` for levels
+        that have no rows in a draw.
     objective : ndarray of shape (n,)
     kind : str
     seed : int
@@ -123,6 +124,9 @@ def bootstrap(
     progress: Progress = False,
 ) -> Bootstrap:
     """Refit a law on resampled rows.
+
+    A draw may leave a level of ``E[family]`` without rows. Nothing determines its parameters then,
+    and they keep the values of the fit in that draw.
 
     Parameters
     ----------
