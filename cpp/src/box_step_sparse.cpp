@@ -1,4 +1,3 @@
-// The Cholesky factor of a matrix with zeros: Eigen's, its order found once.
 #include "box_step_sparse.hpp"
 
 #include <Eigen/SparseCholesky>

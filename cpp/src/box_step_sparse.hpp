@@ -1,4 +1,4 @@
-// The Cholesky factor of a matrix with zeros, some coordinates of which are held.
+// The Cholesky factor of a matrix with zeros, some coordinates of which are held: Eigen's.
 #pragma once
 
 #include <memory>

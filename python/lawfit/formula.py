@@ -73,9 +73,24 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def groups(text: str) -> dict[str, str]:
-    """Return the column of every parameter that has one value per level: E[family] is E: family."""
-    nodes = (node for node in ex.walk(parse(text)) if isinstance(node, ex.Name))
-    return {node.name: node.group for node in nodes if node.group}
+    """Return the column of every parameter that has one value per level: E[family] is E: family.
+
+    Raises
+    ------
+    FormulaError
+        If one name stands with two columns, or with a column and without one.
+    """
+    found: dict[str, ex.Name] = {}
+    for node in ex.walk(parse(text)):
+        if not isinstance(node, ex.Name):
+            continue
+        first = found.setdefault(node.name, node)
+        if first != node:
+            name, group = re.escape(node.name), re.escape(node.group)
+            written = rf"\b{name}\s*\[\s*{group}\s*\]" if node.group else rf"\b{name}\b(?!\s*\[)"
+            reason = f"{first.text} and {node.text} cannot stand in one law"
+            raise FormulaError(reason, text, find(written, text))
+    return {name: node.group for name, node in found.items() if node.group}
 
 
 class _Parser:
@@ -83,7 +98,6 @@ class _Parser:
         if not isinstance(text, str):
             raise TypeError(f"a formula is a text, not {type(text).__name__}")
         self.text = text
-        self.seen: dict[str, ex.Name] = {}
 
     def fail(self, reason: str, node: ast.AST | None = None) -> FormulaError:
         return FormulaError(reason, self.text, self.position(node))
@@ -162,13 +176,13 @@ class _Parser:
         if isinstance(node, ast.Constant):
             return self.number(node)
         if isinstance(node, ast.Name):
-            return self.name(node.id, "", node)
+            return ex.Name(node.id)
         if (
             isinstance(node, ast.Subscript)
             and isinstance(node.value, ast.Name)
             and isinstance(node.slice, ast.Name)
         ):
-            return self.name(node.value.id, node.slice.id, node)
+            return ex.Name(node.value.id, node.slice.id)
         if isinstance(node, ast.UnaryOp):
             operand = self.convert(node.operand, go)
             if isinstance(node.op, ast.USub):
@@ -190,13 +204,6 @@ class _Parser:
         if isinstance(node, ast.Call):
             return self.call(node, go)
         raise self.fail(f"{_describe(node)} is not part of the formula language", node)
-
-    def name(self, name: str, group: str, node: ast.expr) -> ex.Node:
-        found = ex.Name(name, group)
-        first = self.seen.setdefault(name, found)
-        if first != found:
-            raise self.fail(f"{first.text} and {found.text} cannot stand in one formula", node)
-        return found
 
     def sum(self, node: ast.BinOp, depth: int) -> ex.Node:
         # However many terms a sum has, they are on one level.

@@ -15,7 +15,7 @@ from .compiler import compile_law, resolve
 from .errors import InputError
 from .formula import groups, names, parse
 from .runs import Runs, read
-from .tables import listed
+from .tables import listed, named
 
 __all__ = ["Law", "Parameter", "Published", "Source", "Variable"]
 
@@ -296,7 +296,7 @@ class Law:
             missing = [n for n in needed if n not in variables]
             if missing:
                 raise InputError(
-                    f"no value for parameter {missing[0]!r}; given: {', '.join(params) or 'none'}"
+                    f"no value for parameter {missing[0]!r}; given: {named(params) or 'none'}"
                 )
             needed = list(variables)
         grouped = self.groups

@@ -20,7 +20,7 @@ from .law import Law, Parameter, check_bounds
 from .losses import Loss
 from .runs import Runs
 from .starts import quasi_random
-from .tables import listed
+from .tables import named
 
 __all__ = ["Problem", "Settings"]
 
@@ -120,7 +120,7 @@ class Problem:
 
     def _check_settings(self) -> None:
         s = self.settings
-        known = f"parameters: {listed(self.names)}"
+        known = f"parameters: {named(self.names)}"
         for what, names in (
             ("fixed", s.fixed),
             ("bounds", s.bounds),
@@ -142,7 +142,7 @@ class Problem:
             transforms = {self._by_name[name].transform for name in group}
             if len(transforms) > 1:
                 raise InputError(
-                    f"tied: {listed(group)} cannot be tied: one is a scale factor fitted as its "
+                    f"tied: {named(group)} cannot be tied: one is a scale factor fitted as its "
                     "logarithm, another is not"
                 )
         if not self.variables:
@@ -192,7 +192,7 @@ class Problem:
         if n < p:
             raise InputError(
                 f"{self.runs.source} has {n} row{'s' * (n != 1)}; {p} free parameters "
-                f"({listed(self.free)}) need at least {p}"
+                f"({named(self.free)}) need at least {p}"
             )
 
     def _check_target(self) -> None:

@@ -19,7 +19,7 @@ from .errors import InputError
 from .law import Law, bounds_from_json, bounds_to_json
 from .losses import Loss, parse_loss
 from .progress import Progress
-from .tables import listed
+from .tables import named
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -155,7 +155,7 @@ class Fit:
                 f"only one of {self.starts.n} starts reached the best objective; try more starts"
             )
         if self.at_bound:
-            found.append(f"at a bound: {listed(self.at_bound)}")
+            found.append(f"at a bound: {named(self.at_bound)}")
         positive = {p.name for p in self.law.parameters if p.transform == "log"}
         tiny = [
             name
@@ -164,7 +164,7 @@ class Fit:
         ]
         if tiny:
             found.append(
-                f"ran towards zero: {listed(tiny)}; the data may not need this term, or want it "
+                f"ran towards zero: {named(tiny)}; the data may not need this term, or want it "
                 "negative (declare Parameter(..., transform='identity'))"
             )
         return tuple(found)

@@ -16,6 +16,7 @@ from ..execution import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
 from ..formula import names
 from ..progress import Progress, reporter
 from ..result import Fit
+from ..tables import named
 
 __all__ = ["Bootstrap", "bootstrap"]
 
@@ -72,7 +73,7 @@ class Bootstrap:
             unknown = [n for n in names(quantity) if n not in self.draws]
             if unknown:
                 raise InputError(
-                    f"{unknown[0]!r} is not a parameter; parameters: {', '.join(self.draws)}"
+                    f"{unknown[0]!r} is not a parameter; parameters: {named(self.draws)}"
                 )
             values = evaluate_columns(quantity, self.draws)
         if values.shape != (len(self),):
