@@ -135,7 +135,7 @@ PYTHON_LAYERS = (
     {"formula"},
     {"compiler"},
     {"tables", "runs", "law"},
-    {"laws", "losses", "starts", "protocols"},
+    {"laws", "losses", "starts", "protocols", "groups"},
     {"datasets", "problem"},
     {"result", "fitting"},
     {"uncertainty", "planning"},

@@ -30,9 +30,11 @@ Vector to_vector(const Array& a) { return Eigen::Map<const Vector>(a.data(), a.s
 
 Array from_vector(const Vector& v) { return Array(v.size(), v.data()); }
 
-Array from_symmetric(const Matrix& m) {
-    Array out({m.rows(), m.cols()});
-    std::copy(m.data(), m.data() + m.size(), out.mutable_data());
+Array from_symmetric(const SymmetricMatrix& m) {
+    Matrix full;
+    m.to_full(full);
+    Array out({full.rows(), full.cols()});
+    std::copy(full.data(), full.data() + full.size(), out.mutable_data());
     return out;
 }
 
@@ -138,7 +140,8 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
                                           bool scale_is_fitted, double log_normaliser,
                                           const IntArray& source, const Array& value,
                                           int free_count, const Array& lower, const Array& upper,
-                                          const Array& typical, const std::string& space) {
+                                          const Array& typical, const std::string& space,
+                                          const IntArray& order, const IntArray& segment_rows) {
     Objective::Data data;
     data.rows = static_cast<int>(target.size());
     data.columns = column_pointers(program, columns, target.size());
@@ -150,6 +153,8 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
     require(space == "linear" || space == "log" || space == "logit",
             "there is no space \"" + space + "\"");
     if (space != "linear") data.target_transform = opcode_from_name(space);
+    data.order.assign(order.data(), order.data() + order.size());
+    data.segment_rows.assign(segment_rows.data(), segment_rows.data() + segment_rows.size());
     Parameterisation parameterisation;
     parameterisation.source.assign(source.data(), source.data() + source.size());
     parameterisation.value.assign(value.data(), value.data() + value.size());
@@ -278,7 +283,8 @@ PYBIND11_MODULE(_core, m) {
         .def(py::init(&make_objective), py::arg("program"), py::arg("columns"), py::arg("target"),
              py::arg("weight"), py::arg("sigma"), py::arg("loss"), py::arg("scale_is_fitted"),
              py::arg("log_normaliser"), py::arg("source"), py::arg("value"), py::arg("free_count"),
-             py::arg("lower"), py::arg("upper"), py::arg("typical"), py::arg("space") = "linear")
+             py::arg("lower"), py::arg("upper"), py::arg("typical"), py::arg("space") = "linear",
+             py::arg("order") = IntArray(0), py::arg("segment_rows") = IntArray(0))
         .def_property_readonly("dimension", &Objective::dimension)
         .def_property_readonly("rows", &Objective::rows)
         .def(
@@ -296,7 +302,7 @@ PYBIND11_MODULE(_core, m) {
                         "x must have shape (" + std::to_string(o.dimension()) + ",)");
                 ObjectiveEvaluator evaluator(o);
                 Vector gradient;
-                Matrix bend, curvature;
+                SymmetricMatrix bend(o.pattern()), curvature(o.pattern());
                 const double f = evaluator.value(to_vector(x));
                 evaluator.derivatives(gradient, &bend, &curvature);
                 return py::make_tuple(f, from_vector(gradient), from_symmetric(bend),
@@ -310,11 +316,12 @@ PYBIND11_MODULE(_core, m) {
                         "x must have shape (" + std::to_string(o.dimension()) + ",)");
                 ObjectiveEvaluator evaluator(o);
                 Vector gradient;
-                Matrix curvature, second;
+                SymmetricMatrix curvature(o.pattern()), second(o.pattern());
                 evaluator.value(to_vector(x));
                 evaluator.derivatives(gradient, nullptr, &curvature);
                 evaluator.second_order(second);
-                return from_symmetric(curvature + second);
+                curvature += second;
+                return from_symmetric(curvature);
             },
             py::arg("x"))
         .def(

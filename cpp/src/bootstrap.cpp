@@ -44,6 +44,7 @@ BootstrapResult bootstrap_cases(const Objective& objective, const double* starts
         int evaluations = 0;
         for (int s = 0; s < start_count && !monitor.stopped(); ++s) {
             w.start = Eigen::Map<const Vector>(starts + static_cast<std::ptrdiff_t>(s) * p, p);
+            for (const int i : w.evaluator.weightless()) w.start[i] = starts[i];
             w.follower.begin(&w.paths);
             if (s == 0)
                 w.solver.solve(w.start, w.solution, &w, nullptr, From::nearby);

@@ -12,6 +12,9 @@ namespace {
 // Some 30 microseconds of work at least: less is not worth handing to a thread.
 constexpr int chunk_rows = 16 * block_rows;
 
+// Coordinates up to which zeros in the second derivatives are not worth avoiding.
+constexpr int most_full = 64;
+
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 std::ptrdiff_t offset(int i, int stride) { return static_cast<std::ptrdiff_t>(i) * stride; }
 
@@ -84,6 +87,7 @@ Objective::Objective(Program program, const Data& data, const Terms& terms,
         for (double& f : row_factor_) f = 1.0 / f;
     }
     find_coordinates();
+    find_pattern();
     cut_into_chunks();
 }
 
@@ -102,6 +106,26 @@ void Objective::find_coordinates() {
         for (const int k : column_parameter) coordinates_.push_back(source[k]);
         if (terms_.scale_is_fitted) coordinates_.push_back(dimension() - 1);
     }
+}
+
+void Objective::find_pattern() {
+    const int n = dimension(), segments = layout().segment_count();
+    const auto for_each_pair = [&](auto body) {
+        for (int s = 0; s < segments; ++s)
+            for (int p = 0; p < local_count_; ++p)
+                for (int q = 0; q <= p; ++q) body(coordinates(s)[p], coordinates(s)[q]);
+    };
+    if (segments > 1 && n > most_full) {
+        std::vector<std::pair<int, int>> pairs;
+        for_each_pair([&](int i, int j) {
+            if (i >= 0 && j >= 0) pairs.emplace_back(i, j);
+        });
+        auto found = std::make_shared<SymmetricPattern>(n, pairs);
+        if (4.0 * found->count() < 0.5 * n * (n + 1.0)) pattern_ = std::move(found);
+    }
+    if (!pattern_) pattern_ = std::make_shared<SymmetricPattern>(n);
+    for_each_pair(
+        [&](int i, int j) { entries_.push_back(i >= 0 && j >= 0 ? pattern_->find(i, j) : -1); });
 }
 
 void Objective::cut_into_chunks() {
@@ -193,8 +217,7 @@ ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective, int threads,
       loss_(objective.terms().loss),
       monitor_(interrupt ? Monitor::Poll([interrupt](long) { return !interrupt->requested(); })
                          : Monitor::Poll(),
-               Monitor::Period(5)),
-      packed_count_(objective.local_count() * (objective.local_count() + 1) / 2) {
+               Monitor::Period(5)) {
     point_.setZero(dimension());
     ones_.assign(index(block_rows + kernels::row_multiple), 0.0);
     std::fill_n(ones_.begin(), block_rows, 1.0);
@@ -203,7 +226,7 @@ ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective, int threads,
     const auto chunks = objective.chunks().size();
     values_.resize(chunks);
     gradients_.resize(chunks * index(objective.local_count()));
-    bends_.resize(chunks * index(packed_count_));
+    bends_.resize(chunks * index(objective.packed_count()));
     curvatures_.resize(bends_.size());
     set_weight(nullptr);
 }
@@ -243,6 +266,7 @@ double ObjectiveEvaluator::sum_over_blocks(Term term) {
 void ObjectiveEvaluator::set_weight(const double* weight) {
     const Buffer& own = objective_.weight();
     weight_ = weight ? weight : (own.empty() ? nullptr : own.data());
+    find_weightless();
     total_weight_ = objective_.rows();
     if (!weight_) return;
     total_weight_ = 0.0;
@@ -320,7 +344,8 @@ double ObjectiveEvaluator::rounding_floor() {
     });
 }
 
-void ObjectiveEvaluator::derivatives(Vector& gradient, Matrix* bend, Matrix* curvature) {
+void ObjectiveEvaluator::derivatives(Vector& gradient, SymmetricMatrix* bend,
+                                     SymmetricMatrix* curvature) {
     for_each_chunk([&](Lane& lane, int c) {
         add_derivatives(lane, c, bend != nullptr, curvature != nullptr);
     });
@@ -334,8 +359,15 @@ void ObjectiveEvaluator::derivatives(Vector& gradient, Matrix* bend, Matrix* cur
         g += local;
     }
     if (objective_.terms().scale_is_fitted) gradient[dimension() - 1] += total_weight_;
-    if (bend) scatter(bends_, *bend);
-    if (curvature) scatter(curvatures_, *curvature);
+    for (const auto& [matrix, packed] :
+         {std::pair(bend, &bends_), std::pair(curvature, &curvatures_)}) {
+        if (!matrix) continue;
+        scatter(*packed, *matrix);
+        for (const int i : weightless_) {
+            const double typical = objective_.bounds().typical[i];
+            matrix->values()[objective_.pattern()->begin(i)] += 1.0 / (typical * typical);
+        }
+    }
 }
 
 void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curvature) {
@@ -345,8 +377,8 @@ void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curv
     const int columns = static_cast<int>(lane.jacobian.size());
     const int local = objective_.local_count();
     double* out_gradient = gradients_.data() + offset(c, local);
-    double* out_bend = bends_.data() + offset(c, packed_count_);
-    double* out_curvature = curvatures_.data() + offset(c, packed_count_);
+    double* out_bend = bends_.data() + offset(c, objective_.packed_count());
+    double* out_curvature = curvatures_.data() + offset(c, objective_.packed_count());
     // Where leaves are parameters their sums are the chunk's.
     const bool direct = objective_.leaves_are_parameters();
     double* leaf_gradient = direct ? out_gradient : lane.leaf_gradient.data();
@@ -401,7 +433,7 @@ void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curv
     }
 }
 
-void ObjectiveEvaluator::second_order(Matrix& second) {
+void ObjectiveEvaluator::second_order(SymmetricMatrix& second) {
     for_each_chunk([&](Lane& lane, int c) { add_second_order(lane, c); });
     scatter(bends_, second);
 }
@@ -440,7 +472,7 @@ void ObjectiveEvaluator::add_second_order(Lane& lane, int c) {
             lane.full(l, leaves) = lane.full(leaves, l) = -lane.leaf_gradient[index(l)];
         lane.full(leaves, leaves) = scale_curvature;
     }
-    double* out = bends_.data() + offset(c, packed_count_);
+    double* out = bends_.data() + offset(c, objective_.packed_count());
     if (direct) {
         pack(lane.full, out);
         return;
@@ -479,20 +511,38 @@ void ObjectiveEvaluator::add_chain_curvature(Lane& lane, int segment) {
 }
 
 // Adds up the chunks' matrices, each in the coordinates of its segment.
-void ObjectiveEvaluator::scatter(const std::vector<double>& packed, Matrix& matrix) const {
-    matrix.setZero(dimension(), dimension());
+void ObjectiveEvaluator::scatter(const std::vector<double>& packed, SymmetricMatrix& matrix) const {
+    Vector& values = matrix.values();
+    values.setZero();
     const int local = objective_.local_count();
-    const double* entry = packed.data();
+    const double* value = packed.data();
     for (const Objective::Chunk& chunk : objective_.chunks()) {
         const int* coordinate = objective_.coordinates(chunk.segment);
+        const int* entry = objective_.entries(chunk.segment);
         for (int p = 0; p < local; ++p)
-            for (int q = 0; q <= p; ++q, ++entry) {
-                const int i = coordinate[p], j = coordinate[q];
-                if (i < 0 || j < 0) continue;
-                matrix(i, j) += *entry;
-                if (p != q) matrix(j, i) += *entry;
+            for (int q = 0; q <= p; ++q, ++entry, ++value) {
+                if (*entry < 0) continue;
+                // Tied parameters meet on the diagonal, from both triangles.
+                const bool both = p != q && coordinate[p] == coordinate[q];
+                values[*entry] += both ? 2.0 * *value : *value;
             }
     }
+}
+
+void ObjectiveEvaluator::find_weightless() {
+    weightless_.clear();
+    const RowLayout& layout = objective_.layout();
+    if (layout.segment_count() == 1) return;
+    std::vector<char> has_weight(index(dimension()), 0);
+    for (const RowLayout::Block& block : layout.blocks()) {
+        const double* w = weights_of(block, weight_);
+        if (!std::any_of(w, w + block.size, [](double x) { return x > 0.0; })) continue;
+        const int* coordinate = objective_.coordinates(block.segment);
+        for (int p = 0; p < objective_.local_count(); ++p)
+            if (coordinate[p] >= 0) has_weight[index(coordinate[p])] = 1;
+    }
+    for (int i = 0; i < dimension(); ++i)
+        if (!has_weight[index(i)]) weightless_.push_back(i);
 }
 
 }  // namespace lawfit

@@ -18,12 +18,16 @@ void SolverOptions::check() const {
 }
 
 Solver::Solver(ObjectiveEvaluator& evaluator, const SolverOptions& options)
-    : evaluator_(evaluator), options_(options), box_(evaluator.dimension()) {
+    : evaluator_(evaluator),
+      options_(options),
+      box_(evaluator.objective().pattern()),
+      second_order_(evaluator.objective().pattern()),
+      model_(second_order_),
+      damped_(second_order_) {
     options.check();
     const int p = evaluator.dimension();
     for (Vector* v : {&x_, &trial_, &step_, &gradient_, &lower_, &upper_, &shifted_}) v->setZero(p);
     metric_ = evaluator.objective().bounds().typical.array().square().inverse();
-    for (Matrix* m : {&second_order_, &model_, &damped_}) m->setZero(p, p);
 }
 
 // What gains are measured against, so that neither units nor weights matter.
@@ -69,7 +73,7 @@ void Solver::build_model(bool newton) {
 bool Solver::trust_step(double radius) {
     const auto attempt = [&](double damping) {
         damped_ = model_;
-        damped_.diagonal() += damping * metric_;
+        damped_.add_to_diagonal(damping, metric_);
         return box_.solve(damped_, gradient_, lower_, upper_, step_);
     };
     const auto length = [&] { return std::sqrt(step_.cwiseAbs2().dot(metric_)); };
@@ -136,7 +140,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
             continue;
         }
         const double linear = gradient_.dot(step_);
-        shifted_.noalias() = model_ * step_;
+        model_.multiply(step_, shifted_);
         const double promise = -(linear + 0.5 * step_.dot(shifted_));
         const double length = std::sqrt(step_.cwiseAbs2().dot(metric_));
         const bool full = damping_ == 0.0;

@@ -49,9 +49,8 @@ public:
         : objective_(objective), options_(options), monitor_(monitor) {
         options.check();
         const int available = thread_count(threads);
-        const bool by_rows = objective.task_count() >= 4 * available
-                                 ? tasks < 4L * available
-                                 : objective.task_count() > 1 && tasks < available;
+        // From some 100,000 rows on an evaluation is long enough for threads to wait for each other.
+        const bool by_rows = objective.task_count() >= 24 && tasks < 4L * available;
         row_threads_ = by_rows ? available : 1;
         workers_.resize(
             static_cast<std::size_t>(by_rows ? 1 : std::min<long>(available, std::max(tasks, 1L))));

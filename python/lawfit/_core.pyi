@@ -93,6 +93,8 @@ class Objective:
         upper: ArrayLike,
         typical: ArrayLike,
         space: str = "linear",
+        order: ArrayLike = ...,
+        segment_rows: ArrayLike = ...,
     ) -> None: ...
     @property
     def dimension(self) -> int: ...

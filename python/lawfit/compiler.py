@@ -48,7 +48,8 @@ def resolve(
     node : Node
         A tree with names.
     variables : collection of str
-        Names that are columns; all others are parameters.
+        Names that are columns; all others are parameters. ``E[family]`` is a column if that whole
+        text is here, and otherwise the parameter E.
     log_parameters : collection of str
         Parameters whose coordinate is their logarithm.
     positive : collection of str
@@ -60,8 +61,8 @@ def resolve(
         The same tree over `Variable` and `Coordinate`.
     """
     if isinstance(node, ex.Name):
-        if node.name in variables:
-            return Variable(node.name, node.name in positive)
+        if node.text in variables:
+            return Variable(node.text, node.text in positive)
         if node.name in log_parameters:
             return Apply("exp", (Coordinate(node.name),))
         return Coordinate(node.name, node.name in positive)
@@ -117,7 +118,7 @@ def evaluate_columns(text: str, columns: Mapping[str, np.ndarray]) -> np.ndarray
         raise FormulaError(
             f"there is no column {missing[0]!r}; columns: {', '.join(columns) or 'none'}",
             text,
-            find(rf"\b{re.escape(missing[0])}\b", text),
+            find(rf"\b{re.escape(missing[0])}(?!\w)", text),
         )
     arrays = [np.asarray(columns[name], dtype=float) for name in used]
     rows = len(next(iter(columns.values()))) if columns else 1

@@ -41,9 +41,18 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name of which it is not yet decided whether it is a parameter or a column."""
+    """A name of which it is not yet decided whether it is a parameter or a column.
+
+    With a `group`, the column in square brackets, it is one parameter per level of that column.
+    """
 
     name: str
+    group: str = ""
+
+    @property
+    def text(self) -> str:
+        """The name as it is written in a formula."""
+        return f"{self.name}[{self.group}]" if self.group else self.name
 
 
 @dataclass(frozen=True, slots=True)

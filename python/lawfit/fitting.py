@@ -80,6 +80,11 @@ def fit(
         Groups of parameters that share one value.
     bounds : mapping of str to (float, float)
         In natural units.
+
+        Of a parameter ``E[family]``, the name ``E[wiki]`` in these three means one level, and E
+        all of them; where both are given, the level's own counts. Parameters of the same groups
+        are tied level by level, everything else to one value: ``tied=[("A", "B")]`` is ``A[wiki] =
+        B[wiki]``, ``A[c4] = B[c4]``, ..., while ``tied=[("A",)]`` gives all levels one A.
     weights, sigma : array of shape (n,) or str, optional
         Weights multiply the loss of each row; sigma, the standard deviation of the residual,
         divides the residual before the loss. An array or the name of a column; not both.
@@ -89,7 +94,8 @@ def fit(
         that many. A mapping of numbers or arrays, a list of mappings, a `Grid`, or an array of
         shape (k, free parameters) or (free parameters,): those points, in natural units; the
         columns of an array are the free parameters in the order in which the formula names them.
-        The name of a protocol: its starts.
+        The name of a protocol: its starts. All levels of ``E[family]`` start from one value: drawn
+        once, or given as E; given as ``E[wiki]``, ``E[c4]``, ... they start from their own.
     protocol : str, optional
         A published recipe (`lawfit.protocols`): sets residual, loss, scale and starts where they
         are not given.
@@ -147,7 +153,7 @@ def fit(
         table.numbers(name, needed_by)
     omitted: tuple[str, ...] = ()
     if missing == "omit":
-        table, omitted = table.drop_non_finite(used)
+        table, omitted = table.drop_non_finite(used, law.groups.values())
     else:
         table.require_finite(used)
     seed = seed_from(rng)
@@ -249,6 +255,7 @@ def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
         return problem.draw_starts(int(starts), seed, threads)
     if isinstance(starts, Mapping) or hasattr(starts, "points"):
         points = starts.points() if hasattr(starts, "points") else dict(starts)
+        points = problem.groups.by_level(points)
         # A recipe's grid also covers parameters that this fit holds fixed or ties.
         dropped = set(problem.names) - set(problem.free)
         points = {n: v for n, v in points.items() if n not in dropped}
@@ -257,6 +264,8 @@ def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
             unique = np.unique(np.column_stack([columns[n] for n in problem.free]), axis=0)
             columns = dict(zip(problem.free, unique.T, strict=True))
     else:
+        if isinstance(starts, Sequence) and all(isinstance(p, Mapping) for p in starts):
+            starts = [problem.groups.by_level(p) for p in starts]
         columns = starts_from_points(starts, problem.free)
     return problem.to_coordinates(columns)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from . import expression as ex
 from .errors import FormulaError
 
-__all__ = ["FUNCTIONS", "find", "names", "parse"]
+__all__ = ["FUNCTIONS", "find", "groups", "names", "parse"]
 
 # name -> smallest and largest number of arguments
 FUNCTIONS: dict[str, tuple[int, int | None]] = {
@@ -52,7 +52,8 @@ def parse(text: str) -> ex.Node:
     ----------
     text : str
         Python's expression syntax: numbers, names, ``+ - * / **``, parentheses, comparisons joined
-        by ``and``, ``or``, ``not``, and calls of the functions in `FUNCTIONS`.
+        by ``and``, ``or``, ``not``, and calls of the functions in `FUNCTIONS`. ``E[family]`` is one
+        parameter E per level of the column family.
 
     Returns
     -------
@@ -69,9 +70,30 @@ def parse(text: str) -> ex.Node:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Return the names a formula uses, in order of first appearance."""
-    found = [node.name for node in ex.walk(parse(text)) if isinstance(node, ex.Name)]
+    """Return the names a formula uses as they are written, in order of first appearance."""
+    found = [node.text for node in ex.walk(parse(text)) if isinstance(node, ex.Name)]
     return tuple(dict.fromkeys(found))
+
+
+def groups(text: str) -> dict[str, str]:
+    """Return the column of every parameter that has one value per level: E[family] is E: family.
+
+    Raises
+    ------
+    FormulaError
+        If one name stands with two columns, or with a column and without one.
+    """
+    found: dict[str, ex.Name] = {}
+    for node in ex.walk(parse(text)):
+        if not isinstance(node, ex.Name):
+            continue
+        first = found.setdefault(node.name, node)
+        if first != node:
+            name, group = re.escape(node.name), re.escape(node.group)
+            written = rf"\b{name}\s*\[\s*{group}\s*\]" if node.group else rf"\b{name}\b(?!\s*\[)"
+            reason = f"{first.text} and {node.text} cannot stand in one law"
+            raise FormulaError(reason, text, find(written, text))
+    return {name: node.group for name, node in found.items() if node.group}
 
 
 class _Parser:
@@ -158,6 +180,12 @@ class _Parser:
             return self.number(node)
         if isinstance(node, ast.Name):
             return ex.Name(node.id)
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Name)
+            and isinstance(node.slice, ast.Name)
+        ):
+            return ex.Name(node.value.id, node.slice.id)
         if isinstance(node, ast.UnaryOp):
             operand = self.convert(node.operand, go)
             if isinstance(node.op, ast.USub):
@@ -242,7 +270,7 @@ def _neg(node: ex.Node) -> ex.Node:
 def _describe(node: ast.AST) -> str:
     return {
         "Attribute": "an attribute (a dot after a name)",
-        "Subscript": "a subscript in square brackets",
+        "Subscript": "anything but NAME[COLUMN] (one parameter per level) with square brackets",
         "Lambda": "a lambda",
         "IfExp": "an if-else (write where(condition, a, b))",
         "Tuple": "a comma outside a function call",

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from . import expression as ex
 from .compiler import compile_law, resolve
 from .errors import InputError
-from .formula import names, parse
+from .formula import groups, names, parse
 from .runs import Runs, read
+from .tables import listed, named
 
 __all__ = ["Law", "Parameter", "Published", "Source", "Variable"]
 
@@ -212,12 +213,14 @@ class Law:
             else tuple(v if isinstance(v, Variable) else Variable(v) for v in variables)
         )
         used = names(formula)
+        grouped = groups(formula)
+        known = {n for n in used if "[" not in n} | {*grouped, *grouped.values()}
         for kind, declared in (
             ("parameter", declared_parameters),
             ("variable", declared_variables or ()),
         ):
             for item in declared:
-                if item.name not in used:
+                if item.name not in known:
                     raise InputError(
                         f"{kind} {item.name!r} is declared but does not occur in the formula "
                         f"{formula!r}"
@@ -253,13 +256,23 @@ class Law:
         """The parameters in order of appearance in the formula."""
         return self.parameters_in(CONVENTIONAL_VARIABLES)
 
+    @property
+    def groups(self) -> dict[str, str]:
+        """Column of each parameter that has one value per level: ``E[family]`` is E: family.
+
+        The values are named ``E[wiki]``, ``E[c4]``, ... by the levels. A `Parameter` declared as E
+        holds for all of them.
+        """
+        return groups(self.formula)
+
     def variables_in(self, columns: Iterable[str]) -> tuple[str, ...]:
-        """Return the variables' names, given the columns of a table."""
+        """Return the names of the columns of numbers, given the columns of a table."""
         if self.declared_variables is not None:
-            return tuple(v.name for v in self.declared_variables)
+            return tuple(v.name for v in self.declared_variables if v.name in self._names)
         declared = {p.name for p in self.declared_parameters}
         columns = set(columns)
-        return tuple(n for n in self._names if n in columns and n not in declared)
+        plain = [n for n in self._names if "[" not in n]
+        return tuple(n for n in plain if n in columns and n not in declared)
 
     def parameters_in(self, columns: Iterable[str]) -> tuple[Parameter, ...]:
         """Return the parameters in order of appearance, given the columns of a table."""
@@ -268,8 +281,7 @@ class Law:
         scale = scale_factors(parse(self.formula), variables)
         return tuple(
             declared.get(n) or Parameter(n, "log" if n in scale else "identity")
-            for n in self._names
-            if n not in variables
+            for n in (text.partition("[")[0] for text in self._names if text not in variables)
         )
 
     def resolved(self, columns: Iterable[str]) -> Law:
@@ -348,9 +360,10 @@ class Law:
         Parameters
         ----------
         params : mapping of str to float
-            Every parameter by name, in natural units.
+            Every parameter by name, in natural units; for ``E[family]`` a value ``E[wiki]`` for
+            each level in `runs`.
         runs : mapping of arrays, DataFrame, or path
-            Must have the law's variables as columns.
+            Must have the law's variables and the columns of its groups.
 
         Returns
         -------
@@ -359,23 +372,33 @@ class Law:
         Raises
         ------
         InputError
-            If a parameter or a column is missing.
+            If a parameter or a column is missing, or a group has a level without a value.
         """
         table = runs if isinstance(runs, Runs) else read(runs)
-        needed = [n for n in self._names if n not in params]
+        plain = [n for n in self._names if "[" not in n]
+        needed = [n for n in plain if n not in params]
         if self.declared_variables is not None:
-            missing = [n for n in needed if n not in {v.name for v in self.declared_variables}]
+            variables = self.variables_in(())
+            missing = [n for n in needed if n not in variables]
             if missing:
                 raise InputError(
-                    f"no value for parameter {missing[0]!r}; given: {', '.join(params) or 'none'}"
+                    f"no value for parameter {missing[0]!r}; given: {named(params) or 'none'}"
                 )
-            needed = [v.name for v in self.declared_variables]
-        unknown = [n for n in params if n not in self._names]
+            needed = list(variables)
+        grouped = self.groups
+        unknown = [
+            n
+            for n in params
+            if n not in plain and not (n.endswith("]") and n.partition("[")[0] in grouped)
+        ]
         if unknown:
             raise InputError(f"{unknown[0]!r} is not a parameter of {self.name or self.formula!r}")
         columns = [table.numbers(n, needed_by=self.name or "the formula") for n in needed]
+        values = {n: float(params[n]) for n in plain if n in params and n not in needed}
+        for name, column in grouped.items():  # to evaluate, a value per row is a column
+            needed.append(f"{name}[{column}]")
+            columns.append(_by_level(name, column, params, table))
         positive = {n for n, c in zip(needed, columns, strict=True) if (c > 0).all()}
-        values = {n: float(v) for n, v in params.items() if n not in needed}
         # A positive value is used through its logarithm, so that nested powers do not overflow.
         logs = {n for n, v in values.items() if v > 0}
         tree = resolve(
@@ -426,6 +449,24 @@ class Law:
         return f"{self.name}: {self.formula}" if self.name else self.formula
 
 
+def _by_level(
+    name: str, column: str, params: Mapping[str, float], table: Runs
+) -> NDArray[np.float64]:
+    """Return the value of a parameter of a group in every row, shape (n,)."""
+    levels, index = table.levels(column, needed_by=f"{name}[{column}]")
+    values = np.empty(len(levels))
+    for k, level in enumerate(levels):
+        if f"{name}[{level}]" not in params:
+            row = table.row_label(int(np.argmax(index == k)))
+            known = [n[len(name) + 1 : -1] for n in params if n.startswith(f"{name}[")]
+            raise InputError(
+                f'{table.source}: column "{column}", {row}: there is no value {name}[{level}], as '
+                f'the level "{level}" was not in the fit; levels: {listed(known) or "none"}'
+            )
+        values[k] = params[f"{name}[{level}]"]
+    return values[index]
+
+
 def scale_factors(tree: ex.Node, variables: Iterable[str]) -> set[str]:
     """Return the names that are positive scale factors by their place in the formula.
 
@@ -436,10 +477,10 @@ def scale_factors(tree: ex.Node, variables: Iterable[str]) -> set[str]:
     found: set[str] = set()
 
     def has_column(node: ex.Node) -> bool:
-        return any(isinstance(n, ex.Name) and n.name in columns for n in ex.walk(node))
+        return any(isinstance(n, ex.Name) and n.text in columns for n in ex.walk(node))
 
     def has_parameter(node: ex.Node) -> bool:
-        return any(isinstance(n, ex.Name) and n.name not in columns for n in ex.walk(node))
+        return any(isinstance(n, ex.Name) and n.text not in columns for n in ex.walk(node))
 
     def factors(node: ex.Node) -> list[ex.Node]:
         if isinstance(node, ex.Apply) and node.function in ("mul", "div", "neg"):
@@ -454,7 +495,7 @@ def scale_factors(tree: ex.Node, variables: Iterable[str]) -> set[str]:
         return False
 
     def parameter_name(node: ex.Node) -> str | None:
-        return node.name if isinstance(node, ex.Name) and node.name not in columns else None
+        return node.name if isinstance(node, ex.Name) and node.text not in columns else None
 
     for node in ex.walk(tree):
         if not isinstance(node, ex.Apply):

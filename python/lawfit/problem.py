@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +15,12 @@ from . import expression as ex
 from .compiler import compile_law, resolve
 from .errors import InputError
 from .formula import parse
+from .groups import Groups
 from .law import Law, Parameter, check_bounds
 from .losses import Loss
 from .runs import Runs
 from .starts import quasi_random
+from .tables import named
 
 __all__ = ["Problem", "Settings"]
 
@@ -45,6 +47,8 @@ class Settings:
 class Problem:
     """The map between named parameters in natural units and the core's coordinates.
 
+    From here on every level of a group is a parameter of its own, also in the settings.
+
     Parameters
     ----------
     law : Law
@@ -59,14 +63,32 @@ class Problem:
     """
 
     def __init__(self, law: Law, runs: Runs, settings: Settings) -> None:
-        self.law, self.runs, self.settings = law, runs, settings
+        self.law, self.runs = law, runs
         self.variables = law.variables_in(runs)
-        self.parameters = law.parameters_in(runs)
+        declared = law.parameters_in(runs)
+        self.groups = Groups(law, runs, [p.name for p in declared])
+        self.parameters = tuple(
+            replace(p, name=member) for p in declared for member in self.groups.members[p.name]
+        )
         self.names = tuple(p.name for p in self.parameters)
+        self.settings = settings = replace(
+            settings,
+            fixed=self.groups.by_level(settings.fixed),
+            bounds=self.groups.by_level(settings.bounds),
+            tied=self.groups.tied(settings.tied),
+        )
+        self._by_name = {p.name: p for p in self.parameters}
         self._check_settings()
-        self._by_name = {p.name: self._bounded(p) for p in self.parameters}
         leader = {name: group[0] for group in settings.tied for name in group}
         self.leader = {n: leader.get(n, n) for n in self.names}
+        together = {group[0]: group for group in settings.tied}
+        limits = {
+            first: self._limits(together.get(first, (first,)))
+            for first in dict.fromkeys(self.leader.values())
+        }
+        self._by_name = {
+            p.name: self._bounded(p, limits[self.leader[p.name]]) for p in self.parameters
+        }
         # One free parameter stands for each group of tied ones.
         self.free = tuple(n for n in self.names if self.leader[n] == n and n not in settings.fixed)
         self._check_rows()
@@ -76,29 +98,36 @@ class Problem:
         self.target = runs.numbers(settings.target, needed_by="target")
         self._check_target()
         positive = {v for v, c in zip(self.variables, self.columns, strict=True) if c.min() > 0}
-        positive |= {p.name for p in self._by_name.values() if p.positive}
+        positive |= {
+            name
+            for name, members in self.groups.members.items()
+            if all(self._by_name[m].positive for m in members)
+        }
         tree = resolve(
             parse(law.formula),
             variables=self.variables,
-            log_parameters={p.name for p in self.parameters if p.transform == "log"},
+            log_parameters={p.name for p in declared if p.transform == "log"},
             positive=positive,
         )
         self.program = compile_law(
-            tree, variables=self.variables, parameters=self.names, space=settings.residual
+            tree,
+            variables=self.variables,
+            parameters=list(self.groups.members),
+            space=settings.residual,
         )
 
     # --- checks -----------------------------------------------------------------------------------
 
     def _check_settings(self) -> None:
         s = self.settings
-        known = f"parameters: {', '.join(self.names)}"
+        known = f"parameters: {named(self.names)}"
         for what, names in (
             ("fixed", s.fixed),
             ("bounds", s.bounds),
             ("tied", [n for group in s.tied for n in group]),
         ):
             for name in names:
-                if name not in self.names:
+                if name not in self._by_name:
                     raise InputError(f"{what}: {name!r} is not a parameter of {self.law}; {known}")
         seen: set[str] = set()
         for group in s.tied:
@@ -110,10 +139,10 @@ class Problem:
                 if name in s.fixed:
                     raise InputError(f"{name!r} is both tied and fixed")
                 seen.add(name)
-            transforms = {p.transform for p in self.parameters if p.name in group}
+            transforms = {self._by_name[name].transform for name in group}
             if len(transforms) > 1:
                 raise InputError(
-                    f"tied: {', '.join(group)} cannot be tied: one is a scale factor fitted as its "
+                    f"tied: {named(group)} cannot be tied: one is a scale factor fitted as its "
                     "logarithm, another is not"
                 )
         if not self.variables:
@@ -126,11 +155,15 @@ class Problem:
                 f"the target {s.target!r} also occurs in the formula {self.law.formula!r}"
             )
 
-    def _bounded(self, parameter: Parameter) -> Parameter:
-        group = next((g for g in self.settings.tied if parameter.name in g), (parameter.name,))
-        limits = [p.bounds for p in self.parameters if p.name in group]
-        limits += [check_bounds(n, b) for n, b in self.settings.bounds.items() if n in group]
-        low, high = max(low for low, _ in limits), min(high for _, high in limits)
+    def _limits(self, tied: tuple[str, ...]) -> tuple[float, float]:
+        """Return what the bounds of tied parameters have in common; perhaps nothing."""
+        given = self.settings.bounds
+        limits = [self._by_name[n].bounds for n in tied]
+        limits += [check_bounds(n, given[n]) for n in tied if n in given]
+        return max(low for low, _ in limits), min(high for _, high in limits)
+
+    def _bounded(self, parameter: Parameter, limits: tuple[float, float]) -> Parameter:
+        low, high = limits
         if low > high:
             raise InputError(
                 f"parameter {parameter.name}: bounds leave no value: {low:g} > {high:g}"
@@ -152,14 +185,14 @@ class Problem:
                     f"fixed: {parameter.name} = {given:g} is outside its bounds "
                     f"({least:g}, {high:g})"
                 )
-        return Parameter(parameter.name, parameter.transform, (low, high), parameter.start)
+        return replace(parameter, bounds=(low, high))
 
     def _check_rows(self) -> None:
         n, p = self.runs.n, len(self.free)
         if n < p:
             raise InputError(
                 f"{self.runs.source} has {n} row{'s' * (n != 1)}; {p} free parameters "
-                f"({', '.join(self.free)}) need at least {p}"
+                f"({named(self.free)}) need at least {p}"
             )
 
     def _check_target(self) -> None:
@@ -257,7 +290,7 @@ class Problem:
                 a, b = (math.log(a), math.log(b)) if p.transform == "log" else (a, b)
             elif p.transform == "log":
                 a, b = math.log(size) - reach, math.log(size) + reach
-            elif name in exponents:
+            elif self.groups.stem[name] in exponents:
                 a, b = -1.5, 1.5
             else:
                 a, b = -max(size, 1.0), max(size, 1.0)
@@ -274,13 +307,19 @@ class Problem:
 
         Of each eight neighbours the best is kept.
 
+        All levels of a group take one place in their ranges, drawn once.
+
         Returns
         -------
         ndarray of shape (count, dimension)
         """
         tournament = 8
         low, high = self.start_ranges()
-        points = quasi_random(count * tournament, low, high, seed, first * tournament)
+        stems = [self.groups.stem[name] for name in self.free]
+        drawn = {stem: k for k, stem in enumerate(dict.fromkeys(stems))}
+        unit = np.zeros(len(drawn)), np.ones(len(drawn))
+        place = quasi_random(count * tournament, *unit, seed, first * tournament)
+        points = low + place[:, [drawn[stem] for stem in stems]] * (high - low)
         if self.settings.scale == "fitted":
             points = np.column_stack([points, np.zeros(len(points))])
         values = self.objective(None, screening=True).values_at(points, threads)
@@ -308,6 +347,9 @@ class Problem:
         for name in (*self.variables, self.settings.target):
             digest.update(name.encode() + b"\0")
             digest.update(np.ascontiguousarray(self.runs.numbers(name)).data)
+        for column, levels in self.groups.levels.items():
+            digest.update("\0".join((column, *levels)).encode() + b"\0")
+            digest.update(self.groups.index[column].astype(np.int64).data)
         for values in (self.settings.weights, self.settings.sigma):
             if values is not None:
                 digest.update(np.ascontiguousarray(values).data)
@@ -335,8 +377,9 @@ class Problem:
             # Far below any measurable residual; keeps an exact fit from running away.
             bounds.append((math.log(max(self._largest_target(), 1e-300)) - 40.0, math.inf))
         index = {n: k for k, n in enumerate(self.free)}
-        source = [-1 if n in s.fixed else index[self.leader[n]] for n in self.names]
-        value = [self._fixed_coordinate(n) if n in s.fixed else 0.0 for n in self.names]
+        source = {n: -1 if n in s.fixed else index[self.leader[n]] for n in self.names}
+        value = {n: self._fixed_coordinate(n) if n in s.fixed else 0.0 for n in self.names}
+        segments = self.groups.segments(rows)
         return _core.Objective(
             self.program,
             [c[rows] for c in self.columns],
@@ -346,13 +389,15 @@ class Problem:
             s.loss._core(),
             s.scale == "fitted",
             s.loss.log_normaliser() if s.scale == "fitted" else 0.0,
-            np.array(source, dtype=np.int32),
-            np.array(value),
+            self.groups.in_segments(source, segments),
+            self.groups.in_segments(value, segments),
             len(self.free),
             np.array([b[0] for b in bounds]),
             np.array([b[1] for b in bounds]),
             typical,
             s.residual,
+            segments.order,
+            segments.rows,
         )
 
     def _typical(self, starts: Floats | None) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from .errors import InputError
 from .law import Law, bounds_from_json, bounds_to_json
 from .losses import Loss, parse_loss
 from .progress import Progress
+from .tables import named
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -29,6 +31,7 @@ Floats = NDArray[np.float64]
 
 FORMAT = 1
 SAME_BASIN = 1e-6
+MAX_LEVELS = 20  # of a group that a summary shows
 
 
 @dataclass(frozen=True)
@@ -159,15 +162,16 @@ class Fit:
                 f"only one of {self.starts.n} starts reached the best objective; try more starts"
             )
         if self.at_bound:
-            found.append(f"at a bound: {', '.join(self.at_bound)}")
+            found.append(f"at a bound: {named(self.at_bound)}")
+        positive = {p.name for p in self.law.parameters if p.transform == "log"}
         tiny = [
-            p.name
-            for p in self.law.parameters
-            if p.transform == "log" and p.name in self.free and self.params[p.name] < 1e-12
+            name
+            for name in self.free
+            if name.partition("[")[0] in positive and self.params[name] < 1e-12
         ]
         if tiny:
             found.append(
-                f"ran towards zero: {', '.join(tiny)}; the data may not need this term, or want it "
+                f"ran towards zero: {named(tiny)}; the data may not need this term, or want it "
                 "negative (declare Parameter(..., transform='identity'))"
             )
         return tuple(found)
@@ -203,7 +207,15 @@ class Fit:
             f"{self.loss}{scale}",
         ]
         width = max(map(len, self.params))
+        shown: Counter[str] = Counter()
+        levels = Counter(name.partition("[")[0] for name in self.params)
         for name, value in self.params.items():
+            stem = name.partition("[")[0]
+            shown[stem] += 1
+            if shown[stem] > MAX_LEVELS:
+                if shown[stem] == levels[stem]:
+                    lines.append(f"  {stem}[...]  {levels[stem] - MAX_LEVELS} more levels")
+                continue
             kind = "" if name in self.free else "  (fixed or tied)"
             lines.append(f"  {name:<{width}}  {value:.8g}{kind}")
         lines.append(f"objective {self.objective:.12g}: {self.message}")

@@ -180,6 +180,48 @@ class Runs(Mapping[str, NDArray[Any]]):
             column = np.array([number_text(value) for value in column.tolist()], dtype=object)
         return _frozen(column.astype(np.str_))
 
+    def levels(self, name: str, needed_by: str = "") -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """Return the different cells of a column of groups, sorted, and which of them each row has.
+
+        Parameters
+        ----------
+        name : str
+            A column of texts or of whole numbers.
+        needed_by : str
+            What needs it, for messages.
+
+        Returns
+        -------
+        levels : tuple of str
+        index : ndarray, shape (n,)
+
+        Raises
+        ------
+        InputError
+            If there is no such column, a cell is missing, or a number is not whole.
+        """
+        column = self._column(name, needed_by)
+        missing = self._missing(column)
+        if missing.any():
+            raise InputError(
+                f"{self._place(name, int(missing.argmax()))}: the group is missing in "
+                f'{missing.sum()} of {self.n} rows (missing="omit" leaves such rows out)'
+            )
+        if column.dtype.kind == "f":
+            broken = column != np.round(column)
+            broken |= ~np.isfinite(column)
+            if broken.any():
+                i = int(broken.argmax())
+                raise InputError(
+                    f"{self._place(name, i)}: {column[i]:g} cannot be a group{_for(needed_by)}; "
+                    "groups are texts or whole numbers"
+                )
+            values, index = np.unique(column, return_inverse=True)
+            return tuple(map(number_text, values.tolist())), index
+        number_of = {level: k for k, level in enumerate(sorted(set(column.tolist())))}
+        index = np.fromiter((number_of[level] for level in column), np.intp, self.n)
+        return tuple(number_of), index
+
     def rename(self, names: Mapping[str, str]) -> Runs:
         """Return the table with columns renamed; the others are kept.
 
@@ -268,13 +310,17 @@ class Runs(Mapping[str, NDArray[Any]]):
             )
         return self._keep(keep)
 
-    def drop_non_finite(self, names: Iterable[str]) -> tuple[Runs, tuple[str, ...]]:
+    def drop_non_finite(
+        self, names: Iterable[str], groups: Iterable[str] = ()
+    ) -> tuple[Runs, tuple[str, ...]]:
         """Leave out the rows where a column of numbers is missing or infinite.
 
         Parameters
         ----------
         names : iterable of str
-            The columns that matter.
+            The columns of numbers that matter.
+        groups : iterable of str
+            Columns of texts or numbers of which no cell may be missing.
 
         Returns
         -------
@@ -288,12 +334,14 @@ class Runs(Mapping[str, NDArray[Any]]):
         InputError
             If no row is left, or a column is missing or text.
         """
-        names = list(names)
+        names, groups = list(names), list(groups)
         bad: NDArray[np.bool_] = np.asarray(self._non_finite(names).any(axis=1))
+        for group in groups:
+            bad |= self._missing(self._column(group, "the groups"))
         if bad.all():
             raise InputError(
                 f"{self._source}: each of the {self.n} rows has a missing or infinite value "
-                f"in {listed(names)}; none is left"
+                f"in {listed([*names, *groups])}; none is left"
             )
         return self._keep(~bad), tuple(map(self.row_label, np.flatnonzero(bad).tolist()))
 
@@ -340,6 +388,11 @@ class Runs(Mapping[str, NDArray[Any]]):
         for j, name in enumerate(names):
             bad[:, j] = ~np.isfinite(self.numbers(name))
         return bad
+
+    @staticmethod
+    def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where a column of numbers or texts has no value, shape (n,)."""
+        return np.asarray(np.isnan(column) if column.dtype.kind == "f" else column == "", bool)
 
     def _evaluate(self, formula: str, needed_by: str, known: Mapping[str, Floats]) -> Floats:
         """Evaluate a formula on the columns it names and on `known`, shape (n,)."""

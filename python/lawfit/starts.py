@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .tables import named
 
 __all__ = ["Grid", "quasi_random", "starts_from_points"]
 
@@ -94,7 +95,7 @@ def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:
         if array.ndim != 2 or array.shape[1] != len(names):
             raise InputError(
                 f"starts of shape {array.shape} do not fit {len(names)} free parameters "
-                f"({', '.join(names)}); expected (starts, {len(names)})"
+                f"({named(names)}); expected (starts, {len(names)})"
             )
         columns = {n: array[:, k].copy() for k, n in enumerate(names)}
     _check_names(columns, names, "starts")
@@ -121,11 +122,9 @@ def _check_names(given: Mapping[str, Any], names: Sequence[str], what: str) -> N
     missing = [n for n in names if n not in given]
     unknown = [n for n in given if n not in names]
     if missing:
-        raise InputError(f"{what}: no value for {', '.join(missing)}")
+        raise InputError(f"{what}: no value for {named(missing)}")
     if unknown:
-        raise InputError(
-            f"{what}: {unknown[0]!r} is not a free parameter; free: {', '.join(names)}"
-        )
+        raise InputError(f"{what}: {unknown[0]!r} is not a free parameter; free: {named(names)}")
 
 
 def quasi_random(count: int, low: Floats, high: Floats, seed: int, first: int = 0) -> Floats:

@@ -21,6 +21,7 @@ __all__ = [
     "closest",
     "listed",
     "load",
+    "named",
     "not_a_number",
     "number",
     "number_text",
@@ -134,9 +135,14 @@ def closest(name: str, names: Iterable[str]) -> list[str]:
 
 def listed(names: Iterable[str], separator: str = ", ", most: int = 20) -> str:
     """Quote names for a message; those after the first `most` are only counted."""
-    quoted = [f'"{name}"' for name in names]
-    more = f" and {len(quoted) - most} more" if len(quoted) > most else ""
-    return separator.join(quoted[:most]) + more
+    return named((f'"{name}"' for name in names), separator, most)
+
+
+def named(names: Iterable[str], separator: str = ", ", most: int = 20) -> str:
+    """Join names for a message; those after the first `most` are only counted."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
 
 
 def _is_missing(cell: object) -> bool:

@@ -16,6 +16,7 @@ from ..execution import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
 from ..formula import names
 from ..progress import Progress, reporter
 from ..result import Fit
+from ..tables import named
 
 __all__ = ["Bootstrap", "bootstrap"]
 
@@ -29,7 +30,8 @@ class Bootstrap:
     Attributes
     ----------
     draws : dict of str to ndarray of shape (n,)
-        Every parameter, and "scale" if it was fitted, in natural units.
+        Every parameter, and "scale" if it was fitted, in natural units. See `bootstrap` for levels
+        that have no rows in a draw.
     objective : ndarray of shape (n,)
     kind : str
     seed : int
@@ -71,7 +73,7 @@ class Bootstrap:
             unknown = [n for n in names(quantity) if n not in self.draws]
             if unknown:
                 raise InputError(
-                    f"{unknown[0]!r} is not a parameter; parameters: {', '.join(self.draws)}"
+                    f"{unknown[0]!r} is not a parameter; parameters: {named(self.draws)}"
                 )
             values = evaluate_columns(quantity, self.draws)
         if values.shape != (len(self),):
@@ -123,6 +125,9 @@ def bootstrap(
     progress: Progress = False,
 ) -> Bootstrap:
     """Refit a law on resampled rows.
+
+    A draw may leave a level of ``E[family]`` without rows. Nothing determines its parameters then,
+    and they keep the values of the fit in that draw.
 
     Parameters
     ----------

@@ -10,22 +10,18 @@
 #include <memory>
 #include <vector>
 
-#include <Eigen/Core>
-
 #include <lawfit/aligned.hpp>
 #include <lawfit/expression/columns.hpp>
 #include <lawfit/expression/evaluator.hpp>
 #include <lawfit/expression/program.hpp>
 #include <lawfit/kernels.hpp>
+#include <lawfit/objective/symmetric.hpp>
 #include <lawfit/parallel.hpp>
 
 namespace lawfit {
 
 using kernels::LossKind;
 using kernels::LossSpec;
-using Vector = Eigen::VectorXd;
-using Matrix = Eigen::MatrixXd;
-
 // How the program's parameters follow from the free ones, segment by segment: source[s, k] is the
 // index in x of parameter k in segment s, or -1 for a parameter fixed at value[s, k]. Several
 // parameters with one source are tied.
@@ -100,9 +96,18 @@ public:
     const int* coordinates(int segment) const {
         return coordinates_.data() + static_cast<std::ptrdiff_t>(segment) * local_count_;
     }
+    // Where a segment's matrix, packed as a lower triangle by rows, is added in a matrix of
+    // pattern(); -1 where something is fixed. (packed_count,)
+    const int* entries(int segment) const {
+        return entries_.data() + static_cast<std::ptrdiff_t>(segment) * packed_count();
+    }
+    int packed_count() const { return local_count_ * (local_count_ + 1) / 2; }
+    // Entries of the second derivatives that can differ from zero; all where they are not few.
+    const std::shared_ptr<const SymmetricPattern>& pattern() const { return pattern_; }
 
 private:
     void find_coordinates();
+    void find_pattern();
     void cut_into_chunks();
 
     Program program_;
@@ -117,7 +122,9 @@ private:
     std::vector<int> tasks_;
     bool leaves_are_parameters_ = false;
     int local_count_ = 0;
-    std::vector<int> coordinates_;
+    std::vector<int> coordinates_;  // (segments, local_count)
+    std::shared_ptr<const SymmetricPattern> pattern_;
+    std::vector<int> entries_;  // (segments, packed_count)
 };
 
 // One worker's evaluation of an objective, on one thread or several. Holds all memory it needs from
@@ -143,6 +150,9 @@ public:
     // Null goes back.
     void set_weight(const double* weight);
     double total_weight() const { return total_weight_; }
+    // Where there are several segments: coordinates of which no segment has weight, so that nothing
+    // determines them.
+    const std::vector<int>& weightless() const { return weightless_; }
 
     // F(x), +inf where it is not finite. x: (dimension,)
     double value(const Vector& x);
@@ -150,11 +160,13 @@ public:
     // At the x of the last value(): the gradient, the Gauss-Newton matrix with the weights of the
     // signed-root-loss residual, and the first-order part of the Hessian, sum w rho'' J J^T.
     // Any matrix may be null.
-    void derivatives(Vector& gradient, Matrix* bend, Matrix* curvature);
+    // They are of objective().pattern(). A coordinate of weightless() has 1 / typical^2 on their
+    // diagonal, so that it stays where it is.
+    void derivatives(Vector& gradient, SymmetricMatrix* bend, SymmetricMatrix* curvature);
 
     // At the x of the last value(): the second-order part of the Hessian, sum w rho' d2u.
     // Together with `curvature` it is the exact Hessian.
-    void second_order(Matrix& second);
+    void second_order(SymmetricMatrix& second);
 
     // At the x of the last value(): the sum of another loss over the residuals u, with the present
     // weights or with all of them 1.
@@ -178,7 +190,8 @@ private:
     void add_derivatives(Lane& lane, int chunk, bool bend, bool curvature);
     void add_second_order(Lane& lane, int chunk);
     void add_chain_curvature(Lane& lane, int segment);
-    void scatter(const std::vector<double>& packed, Matrix& matrix) const;
+    void find_weightless();
+    void scatter(const std::vector<double>& packed, SymmetricMatrix& matrix) const;
 
     const Objective& objective_;
     LossSpec loss_;
@@ -191,7 +204,7 @@ private:
     std::vector<std::unique_ptr<Lane>> lanes_;
     Monitor monitor_;
     bool stopped_ = false;
-    int packed_count_;                        // entries of the lower triangle of a chunk's matrix
+    std::vector<int> weightless_;
     std::vector<double> values_;              // (chunks,)
     std::vector<double> gradients_;           // (chunks, local_count)
     std::vector<double> bends_, curvatures_;  // (chunks, packed_count); bends_ also of second order

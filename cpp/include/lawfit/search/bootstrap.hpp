@@ -24,7 +24,8 @@ struct BootstrapResult {
 // Case resampling: draw d weighs each row by how often it is drawn, n rows out of n with
 // replacement, times the objective's own weight. Every draw is refitted from starts[0], the warm
 // start, and then from each other row of starts, (start_count, dimension) row-major; the lowest
-// objective counts. first_draw lets several processes share the work: draw numbers, not
+// objective counts. Coordinates of segments without a row in the draw keep the value of the warm
+// start. first_draw lets several processes share the work: draw numbers, not
 // processes, determine the results.
 BootstrapResult bootstrap_cases(const Objective& objective, const double* starts, int start_count,
                                 long first_draw, long draws, std::uint64_t seed,

@@ -80,7 +80,7 @@ private:
     SolverOptions options_;
     BoxStep box_;
     Vector x_, trial_, step_, gradient_, shifted_, lower_, upper_, metric_;
-    Matrix second_order_, model_, damped_;
+    SymmetricMatrix second_order_, model_, damped_;
     double f_ = 0.0;
     double decrement_ = 0.0;
     double floor_ = 0.0;
