@@ -27,6 +27,7 @@ class Solved:
     objective: np.ndarray
     evaluations: np.ndarray
     status: list[str]
+    joined: np.ndarray  # the start whose way was met and whose end is given, or -1
     seconds: float
 
 
@@ -81,18 +82,22 @@ def fit(problem: Problem, starts: np.ndarray, threads: int) -> lf.Fit:
     )
 
 
-def solve(problem: Problem, starts: np.ndarray, threads: int) -> Solved:
+def solve(
+    problem: Problem, starts: np.ndarray, threads: int, early_stop: bool = True
+) -> Solved:
     """Run the core's multi-start, which tells what became of every start."""
     core, order = objective(problem, starts)
     points = np.ascontiguousarray(starts[:, order])
     begun = time.perf_counter()
-    raw = _core.multistart(core, points, TOLERANCE, MAX_EVALUATIONS, threads, None)
+    raw = _core.multistart(
+        core, points, TOLERANCE, MAX_EVALUATIONS, early_stop, threads, None
+    )
     seconds = time.perf_counter() - begun
     x = np.empty_like(raw["x"])
     x[:, order] = raw["x"]
     names = [name for name, _, _ in _core.statuses]
     status = [names[s] for s in raw["status"]]
-    return Solved(x, raw["objective"], raw["evaluations"], status, seconds)
+    return Solved(x, raw["objective"], raw["evaluations"], status, raw["joined"], seconds)
 
 
 def evaluate_once(problem: Problem) -> Any:

@@ -196,6 +196,7 @@ py::dict run_multistart(const Objective& objective, const Array& starts, double 
     out["status"] = to_array(r.status);
     out["evaluations"] = to_array(r.evaluations);
     out["joined"] = to_array(r.joined);
+    out["checked"] = r.checked;
     out["interrupted"] = r.interrupted;
     return out;
 }

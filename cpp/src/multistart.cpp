@@ -11,7 +11,10 @@ namespace lawfit {
 
 namespace {
 
-constexpr long first_batch = 32;
+constexpr std::size_t first_batch = 32;
+
+// Every so many starts that could stop early are followed to the end, to see whether they end there.
+bool is_checked(std::size_t task) { return task % (task < 512 ? 8 : 32) == 0; }
 
 // A stride through the starts that spreads any first few of them over a grid: near the golden
 // section of the count, and coprime to it.
@@ -49,6 +52,16 @@ private:
     std::vector<long> starts_;
 };
 
+// Gives start i the end of the start whose way it met.
+void share_end(MultistartResult& result, std::size_t i) {
+    const auto p = static_cast<std::size_t>(result.dimension);
+    const auto j = static_cast<std::size_t>(result.joined[i]);
+    for (std::size_t k = 0; k < p; ++k) result.x[i * p + k] = result.x[j * p + k];
+    result.objective[i] = result.objective[j];
+    result.decrement[i] = result.decrement[j];
+    result.status[i] = result.status[j];
+}
+
 }  // namespace
 
 MultistartResult multistart(const Objective& objective, const double* starts, long count,
@@ -69,48 +82,70 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
     Paths paths(p);
     Ends ends(objective, result);
     std::vector<Path> batch_paths;
+    std::vector<long> claims;  // of starts that are followed to check a claim, else -1
+    std::vector<long> queue(n);
     const long stride = spreading_stride(count);
-    const auto start_of = [&](long task) {
-        return static_cast<long>(static_cast<std::uint64_t>(task) *
-                                 static_cast<std::uint64_t>(stride) %
-                                 static_cast<std::uint64_t>(count));
-    };
+    for (long task = 0; task < count; ++task)
+        queue[static_cast<std::size_t>(task)] = static_cast<long>(
+            static_cast<std::uint64_t>(task) * static_cast<std::uint64_t>(stride) %
+            static_cast<std::uint64_t>(count));
     // What a batch knows is what the batches before it found, whatever thread found it first.
-    for (long begin = 0, end = 0; begin < count && !monitor.stopped(); begin = end) {
-        end = std::min(count, std::max(first_batch, 2 * begin));
-        batch_paths.resize(static_cast<std::size_t>(end - begin));
-        parallel_for(end - begin, pool.size(), monitor, [&](long task, int worker) {
-            Worker& w = pool[worker];
-            const long start = start_of(begin + task);
+    for (std::size_t begin = 0, end = 0; begin < queue.size() && !monitor.stopped(); begin = end) {
+        end = std::min(queue.size(), std::max(first_batch, 2 * begin));
+        batch_paths.resize(end - begin);
+        claims.assign(end - begin, -1);
+        parallel_for(
+            static_cast<long>(end - begin), pool.size(), monitor, [&](long at, int worker) {
+                Worker& w = pool[worker];
+                const auto task = static_cast<std::size_t>(at);
+                const long start = queue[begin + task];
+                const auto i = static_cast<std::size_t>(start);
+                w.start = Eigen::Map<const Vector>(starts + start * p, p);
+                w.follower.begin(early_stop ? &paths : nullptr, is_checked(begin + task));
+                w.solver.solve(w.start, w.solution, &w, early_stop ? &w.follower : nullptr);
+                result.evaluations[i] += w.solution.evaluations;
+                result.status[i] = static_cast<int>(w.solution.status);
+                if (w.solution.status == Status::joined) {
+                    result.joined[i] = w.follower.end();
+                    return;
+                }
+                std::copy(w.solution.x.begin(), w.solution.x.end(), result.x.begin() + start * p);
+                result.objective[i] = w.solution.objective;
+                result.decrement[i] = w.solution.decrement;
+                if (!early_stop) return;
+                claims[task] = w.follower.end();
+                batch_paths[task] = w.follower.path();
+            });
+        if (!early_stop) continue;
+
+        bool wrong = false;
+        for (std::size_t task = 0; task < end - begin; ++task) {
+            const long start = queue[begin + task];
             const auto i = static_cast<std::size_t>(start);
-            w.start = Eigen::Map<const Vector>(starts + start * p, p);
-            w.follower.begin(early_stop ? &paths : nullptr);
-            w.solver.solve(w.start, w.solution, &w, early_stop ? &w.follower : nullptr);
-            result.evaluations[i] = w.solution.evaluations;
-            result.status[i] = static_cast<int>(w.solution.status);
-            if (w.solution.status == Status::joined) {
-                result.joined[i] = w.follower.end();
-                return;
+            if (result.joined[i] >= 0) {
+                share_end(result, i);
+                continue;
             }
-            std::copy(w.solution.x.begin(), w.solution.x.end(), result.x.begin() + start * p);
-            result.objective[i] = w.solution.objective;
-            result.decrement[i] = w.solution.decrement;
-            if (early_stop) batch_paths[static_cast<std::size_t>(task)] = w.follower.path();
-        });
-        for (long task = 0; early_stop && task < end - begin; ++task) {
-            const long start = start_of(begin + task);
-            const auto i = static_cast<std::size_t>(start);
-            if (const long joined = result.joined[i]; joined >= 0) {
-                const auto j = static_cast<std::size_t>(joined);
-                std::copy_n(result.x.begin() + joined * p, p, result.x.begin() + start * p);
-                result.objective[i] = result.objective[j];
-                result.decrement[i] = result.decrement[j];
-                result.status[i] = result.status[j];
-            } else if (succeeded(static_cast<Status>(result.status[i]))) {
-                paths.add(batch_paths[static_cast<std::size_t>(task)], ends.first_at_end_of(start));
+            const auto status = static_cast<Status>(result.status[i]);
+            if (status == Status::not_run || status == Status::interrupted) continue;
+            const long found = succeeded(status) ? ends.first_at_end_of(start) : -1;
+            if (claims[task] >= 0) {
+                ++result.checked;
+                wrong = wrong || claims[task] != found;
             }
+            if (found >= 0) paths.add(batch_paths[task], found);
         }
         paths.publish();
+        if (!wrong) continue;
+        // Claims like the one that was wrong are withdrawn, and their starts run again.
+        paths.distrust();
+        result.checked = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            if (result.joined[i] < 0) continue;
+            result.joined[i] = -1;
+            result.status[i] = static_cast<int>(Status::not_run);
+            queue.push_back(static_cast<long>(i));
+        }
     }
     result.interrupted = monitor.stopped();
     return result;

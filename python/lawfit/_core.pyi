@@ -18,6 +18,7 @@ class MultistartResult(TypedDict):
     status: Ints
     evaluations: Ints
     joined: Ints  # the start whose way was met and whose end is given, or -1
+    checked: int
     interrupted: bool
 
 class BootstrapResult(TypedDict):

@@ -51,6 +51,8 @@ class Starts:
         Turing: minima seen once, per start, with one added for caution).
     joined : int
         Starts that were stopped where they met the way of an earlier one and share its end.
+    checked : int
+        Starts that could have been stopped so, were followed to their ends, and ended as predicted.
     table : tuple of (float, int)
         Objective and number of starts of each minimum, best first, at most 20.
     """
@@ -60,6 +62,7 @@ class Starts:
     basins: int
     missed: float
     joined: int = 0
+    checked: int = 0
     table: tuple[tuple[float, int], ...] = ()
 
     @classmethod
@@ -70,12 +73,13 @@ class Starts:
         was_run: NDArray[np.bool_],
         reference: float,
         joined: int = 0,
+        checked: int = 0,
     ) -> Starts:
         """Group final objectives; `reference` is added to their size when they may be near zero."""
         n = int(was_run.sum())
         finite = objective[np.isfinite(objective)]
         if not finite.size:
-            return cls(n, 0, 0, 1.0, joined)
+            return cls(n, 0, 0, 1.0, joined, checked)
         best = float(finite.min())
         hits = int(np.sum(finite <= best + SAME_BASIN * max(abs(best), reference)))
         groups: list[tuple[float, int]] = []
@@ -90,7 +94,7 @@ class Starts:
         once = sum(1 for _, count in groups if count == 1)
         missed = min(1.0, (once + 1) / (n + 1))
         table = tuple(groups[:20])
-        return cls(n, hits, len(groups), missed, joined, table)
+        return cls(n, hits, len(groups), missed, joined, checked, table)
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,7 @@ class Fit:
                 "basins": self.starts.basins,
                 "missed": self.starts.missed,
                 "joined": self.starts.joined,
+                "checked": self.starts.checked,
                 "table": [list(row) for row in self.starts.table],
             },
             "seed": self.seed,
@@ -302,6 +307,7 @@ class Fit:
                     s["basins"],
                     s["missed"],
                     s["joined"],
+                    s["checked"],
                     tuple((v, c) for v, c in s["table"]),
                 ),
                 seed=data["seed"],

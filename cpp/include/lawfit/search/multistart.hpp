@@ -18,12 +18,14 @@ struct MultistartResult {
     std::vector<int> status;
     std::vector<int> evaluations;
     std::vector<long> joined;  // the start whose way was met and whose end is given, or -1
+    long checked = 0;  // starts that could have stopped early, went on, and ended as predicted
     bool interrupted = false;
 };
 
 // starts: (count, dimension) row-major. Every start is followed to its end or, with early_stop, until
-// it meets the way of an earlier one (paths.hpp), whose end it then shares. Results are the same
-// bits for any number of threads.
+// it meets the way of an earlier one (paths.hpp), whose end it then shares. Some are followed to their
+// ends all the same; where one ends elsewhere, what was claimed until then is run again, more
+// strictly. Results are the same bits for any number of threads.
 MultistartResult multistart(const Objective& objective, const double* starts, long count,
                             const SolverOptions& options, bool early_stop, int threads,
                             Monitor& monitor);

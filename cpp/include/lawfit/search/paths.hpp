@@ -3,8 +3,8 @@
 // Every start first minimises the same smooth function (Solver), so that its way from a point on is
 // a matter of that point alone: where two starts meet, they end alike. A start meets a path when,
 // at the same height of the function, it is nearer to it than a fraction of the step that was taken
-// there, the scale on which the function is smooth. Where paths with different ends are near, it
-// goes on.
+// there, the scale on which the function is smooth; a much smaller fraction once paths are known
+// that end differently, and where two such are near, it goes on.
 #pragma once
 
 #include <vector>
@@ -36,6 +36,9 @@ public:
     // The end of the paths that pass by x at height f; -1 if there are none, or if they disagree.
     // x: (dimension,) in units of `typical`.
     long find(const double* x, double f) const;
+    // After a claim of find() has proved wrong: nearness is judged more strictly, and at the third
+    // time find() falls silent.
+    void distrust();
 
 private:
     std::size_t bin_of(double f) const;
@@ -47,6 +50,7 @@ private:
         std::size_t at;    // of its first point in points_, followed by its direction
     };
     int dimension_;
+    double trust_ = 1.0;
     bool one_end_ = true;        // every path has the same
     std::size_t published_ = 0;  // segments that find() knows
     std::vector<double> points_;
@@ -61,15 +65,16 @@ class PathFollower final : public Watcher {
 public:
     explicit PathFollower(const Objective& objective);
 
-    // known: null to only record.
-    void begin(const Paths* known);
+    // known: null to only record. check: go on to the end all the same, to compare it with the claim.
+    void begin(const Paths* known, bool check = false);
     bool passes(const Vector& x, double f) override;
     const Path& path() const { return path_; }
-    long end() const { return end_; }  // where it met others, -1
+    long end() const { return end_; }  // of the paths that it met, -1
 
 private:
     Vector inverse_typical_, scaled_;
     const Paths* known_ = nullptr;
+    bool check_ = false;
     Path path_;
     long end_ = -1;
 };
