@@ -78,35 +78,37 @@ bool Solver::trust_step(double radius) {
     };
     const auto length = [&] { return std::sqrt(step_.cwiseAbs2().dot(metric_)); };
 
-    const double previous = damping_;
-    damping_ = 0.0;
-    if (attempt(0.0) && length() <= 1.2 * radius) return true;
-
-    // |step| falls with the damping and 1 / |step| is nearly linear in it (More, 1978).
-    double low = 0.0, high = INFINITY;
+    // |step| falls with the damping and 1 / |step| is nearly linear in it (More, 1978). The damping
+    // that fitted the step before, in proportion to gradient and radius, is likely to fit again.
     const double bound = std::sqrt(gradient_.cwiseAbs2().cwiseQuotient(metric_).sum()) / radius;
-    double damping = previous > 0.0 ? previous : bound;
+    double low = 0.0, high = INFINITY;  // too long, too short
+    bool undamped_is_known = false;
+    double damping = relative_damping_ * bound;
     for (int i = 0; i < 60; ++i) {
         damping_ = damping;
-        if (!attempt(damping)) {
-            low = damping;
-            damping = std::max({4.0 * damping, 1e-3 * bound, 1e-300});
-            if (damping >= high) damping = 0.5 * (low + high);
-            continue;
+        undamped_is_known = undamped_is_known || damping == 0.0;
+        const bool definite = attempt(damping);
+        const double n = definite ? length() : INFINITY;
+        if (n <= 1.2 * radius && (n >= 0.8 * radius || damping == 0.0)) {
+            relative_damping_ = damping / bound;
+            return true;
         }
-        const double n = length();
-        if (n <= 1.2 * radius && (n >= 0.8 * radius || damping == 0.0)) return true;
-        if (n > radius)
-            low = damping;
-        else
-            high = damping;
-        shifted_ = metric_.cwiseProduct(step_);
-        const double slope = box_.inverse_form(shifted_);
-        double next = damping + (n - radius) / radius * (slope > 0.0 ? n * n / slope : damping);
-        if (!(next > low && next < high))
-            next =
-                std::isfinite(high) ? std::sqrt(std::max(low, 1e-8 * high) * high) : 10.0 * damping;
-        if (std::isfinite(high) && high - low <= 1e-10 * high) return true;
+        (n > radius ? low : high) = damping;
+        if (std::isfinite(high) && high - low <= 1e-10 * high) return definite;
+        double next = 0.0;
+        if (!definite) {
+            next = damping == 0.0 ? bound : 4.0 * damping;
+            if (next >= high) next = 0.5 * (low + high);
+        } else {
+            shifted_ = metric_.cwiseProduct(step_);
+            const double slope = box_.inverse_form(shifted_);
+            next = damping + (n - radius) / radius * (slope > 0.0 ? n * n / slope : damping);
+            if (next <= 0.0 && !undamped_is_known)
+                next = 0.0;  // perhaps the region does not bind at all
+            else if (!(next > low && next < high))
+                next = std::isfinite(high) ? std::sqrt(std::max(low, 1e-8 * high) * high)
+                                           : std::max(10.0 * damping, 1e-3 * bound);
+        }
         damping = next;
     }
     return step_.allFinite() && std::isfinite(high);
@@ -119,7 +121,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
     };
     double radius = options_.initial_radius;
     bool newton = false;
-    damping_ = 0.0;
+    damping_ = relative_damping_ = 0.0;
     double last_small_decrement = INFINITY;
     int idle_steps = 0, rejections = 0;
     if (watcher && watcher->passes(x_, f_)) return Status::joined;

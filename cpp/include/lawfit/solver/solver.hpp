@@ -85,6 +85,7 @@ private:
     double decrement_ = 0.0;
     double floor_ = 0.0;
     double damping_ = 0.0;
+    double relative_damping_ = 0.0;  // of the step before, see trust_step()
     bool evaluator_is_at_x_ = false;
     long first_evaluation_ = 0;
 };
