@@ -49,8 +49,9 @@ public:
         : objective_(objective), options_(options), monitor_(monitor) {
         options.check();
         const int available = thread_count(threads);
-        // From some 100,000 rows on an evaluation is long enough for threads to wait for each other.
-        const bool by_rows = objective.task_count() >= 24 && tasks < 4L * available;
+        // From some 250,000 rows on an evaluation takes so long, milliseconds, that it does not matter
+        // how long a busy machine takes to wake a thread.
+        const bool by_rows = objective.task_count() >= 64 && tasks < 4L * available;
         row_threads_ = by_rows ? available : 1;
         workers_.resize(
             static_cast<std::size_t>(by_rows ? 1 : std::min<long>(available, std::max(tasks, 1L))));
