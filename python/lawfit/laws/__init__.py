@@ -6,11 +6,12 @@ import difflib
 
 from ..errors import InputError
 from ..law import Law
-from . import dense, precision
+from . import dense, distillation, mixtures, precision, quantization, repetition, sparsity
 
 __all__ = ["as_law", "law", "laws", "themes"]
 
-_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in (dense, precision)}
+_MODULES = (dense, precision, quantization, sparsity, distillation, repetition, mixtures)
+_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in _MODULES}
 _CATALOGUE: dict[str, Law] = {law.name: law for laws in _THEMES.values() for law in laws}
 
 
