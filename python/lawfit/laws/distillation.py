@@ -31,9 +31,21 @@ _STUDENT = [
         description="width of the change between the two regimes",
     ),
     Parameter("c_1", "log", start=(0.1, 600.0), description="exponent past the change"),
-    Parameter("A_s", "log", start=(1.0, 1e6), description="scale of the parameter term, A'"),
+    Parameter(
+        "A_s",
+        "log",
+        bounds=(1e-6, 1e15),
+        start=(1.0, 1e6),
+        description="scale of the parameter term, A'",
+    ),
     Parameter("alpha_s", start=(0.1, 1.0), description="exponent of parameters, alpha'"),
-    Parameter("B_s", "log", start=(1.0, 1e7), description="scale of the data term, B'"),
+    Parameter(
+        "B_s",
+        "log",
+        bounds=(1e-6, 1e15),
+        start=(1.0, 1e7),
+        description="scale of the data term, B'",
+    ),
     Parameter("beta_s", start=(0.1, 1.0), description="exponent of tokens, beta'"),
     Parameter(
         "gamma_s", bounds=(1e-3, 5.0), start=(0.2, 1.2), description="exponent of the sum, gamma'"

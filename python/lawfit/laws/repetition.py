@@ -185,7 +185,8 @@ def data_filtering(epochs: int = 10, *, released: bool = False) -> Law:
             "The released code multiplies the product onto d too, which the paper's eq. 3 does not."
             if released
             else "Coefficients of the example are ours: see data-filtering-released for the "
-            "authors'. a, b and d trade off over the decade of samples in the paper."
+            "authors'. a, b and d trade off over the decade of samples in the paper: d runs "
+            "to 0 in simulated fits."
         ),
         verified=True,
     )
