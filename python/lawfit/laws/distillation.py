@@ -72,14 +72,11 @@ _EXAMPLE_STUDENT = {
 }
 _UNREAD = " The table of coefficients could not be read; those of the example are ours."
 
-
-def _student(supervised: str) -> str:
-    """Return eq. 8 with the student's own supervised loss written as given."""
-    return (
-        f"L_T + L_T**-c_0 * (1 + (L_T / (({supervised}) * d_1))**(1 / f_1))**(-c_1 * f_1)"
-        " * (A_s / N_S**alpha_s + B_s / D_S**beta_s)**gamma_s"
-    )
-
+# Eq. 8; SUPERVISED stands for the loss of the same student trained without a teacher.
+_FORM = (
+    "L_T + L_T**-c_0 * (1 + (L_T / (SUPERVISED * d_1))**(1 / f_1))**(-c_1 * f_1)"
+    " * (A_s / N_S**alpha_s + B_s / D_S**beta_s)**gamma_s"
+)
 
 SUPERVISED = Law(
     "E + (A / N**alpha + B / D**beta)**gamma",
@@ -98,7 +95,7 @@ SUPERVISED = Law(
 )
 
 DISTILLATION = Law(
-    _student("L_S_supervised"),
+    _FORM.replace("SUPERVISED", "L_S_supervised"),
     _STUDENT,
     [
         _N_S,
@@ -123,7 +120,7 @@ DISTILLATION = Law(
 )
 
 NESTED = Law(
-    _student("E + (A / N_S**alpha + B / D_S**beta)**gamma"),
+    _FORM.replace("SUPERVISED", "(E + (A / N_S**alpha + B / D_S**beta)**gamma)"),
     [*_SUPERVISED, *_STUDENT],
     [_N_S, _D_S, _L_T],
     name="distillation-nested",

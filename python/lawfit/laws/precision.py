@@ -118,7 +118,8 @@ SHIFTED = Law(
     "without printing its sign. Here 1 - exp(n - P / gamma): with the printed values the optimal "
     "precision is then 7.0 bits, inside the source's 7-8, and the factors vanish at 3.1 "
     "(activations) and 2.3 bits (cache), where the source reports divergence; without n it would "
-    "be 3.5 bits. Only for P > n * gamma.",
+    "be 3.5 bits. Only for P > n * gamma. gamma and n of one tensor trade off: the widths in "
+    "the paper fix the bits at which the factor vanishes, gamma n, better than either.",
     protocol=_PROTOCOL,
     verified=False,
 )
@@ -199,7 +200,8 @@ UNIFIED = Law(
     protocol=_PROTOCOL + " R2 0.90 on over 1,000 points.",
     notes="The source holds the penalty of quantization after training to be zero unless every "
     "training precision is above P_post; max says so. C_w, C_a and C_kv are not printed: those of "
-    "the example are plausible sizes, the rest is table 2 of appendix K.",
+    "the example are plausible sizes, the rest is table 2 of appendix K. C_T trades off with "
+    "gamma_post and with all three: few runs have P_post below every training precision.",
     verified=False,
 )
 

@@ -31,30 +31,19 @@ _ROUTED_NOTES = (
     "c), which three printed digits of c fix only roughly (printed: 937e9 for S-Base, 85e9 for "
     "RL-R, 83e9 for Hash)."
 )
-
-
-def _translog(n: str) -> list[Parameter]:
-    return [
-        Parameter("a", start=(-0.3, 0.0), description=f"exponent of {n}"),
-        Parameter("b", start=(-0.4, 0.0), description="exponent of experts"),
-        Parameter("c", start=(-0.02, 0.05), description=f"interaction of {n} and experts"),
-        Parameter("d", start=(0.0, 3.0), description="log10 of the scale of the loss"),
-    ]
-
-
-def _routed(name: str, a: float, b: float, c: float, d: float, s: float, m: float) -> Published:
-    return Published(
-        name,
-        {"a": a, "b": b, "c": c, "d": d, "E_start": s, "E_max": m},
-        "table 3, as read by one third party",
-        "N without embeddings, of the dense model of the same compute; loss in nats per token",
-        "logarithms to base 10; the interaction is rounded to one or two digits",
-    )
-
+_ROUTED_UNITS = (
+    "N without embeddings, of the dense model of the same compute; loss in nats per token"
+)
+_TRANSLOG = [
+    Parameter("a", start=(-0.3, 0.0), description="exponent of size or compute"),
+    Parameter("b", start=(-0.4, 0.0), description="exponent of experts"),
+    Parameter("c", start=(-0.02, 0.05), description="interaction of the two"),
+    Parameter("d", start=(0.0, 3.0), description="log10 of the scale of the loss"),
+]
 
 ROUTED = Law(
     f"10**(a * log10(N) + b * log10({_SATURATING}) + c * log10(N) * log10({_SATURATING}) + d)",
-    [*_translog("parameters"), *_EXPERTS],
+    [*_TRANSLOG, *_EXPERTS],
     [
         Variable("N", "parameters", "parameters of the dense model", span=(1.5e7, 1.3e9)),
         Variable(
@@ -64,9 +53,27 @@ ROUTED = Law(
     name="routed",
     source=Source(_ROUTED, "2202.01169", "eq. 1, table 3", 2022),
     published=[
-        _routed("clark2022-s-base", -0.082, -0.108, 0.009, 1.104, 1.847, 314.478),
-        _routed("clark2022-rl-r", -0.083, -0.126, 0.012, 1.111, 1.880, 469.982),
-        _routed("clark2022-hash", -0.087, -0.136, 0.012, 1.157, 4.175, 477.741),
+        Published(
+            "clark2022-s-base",
+            {"a": -0.082, "b": -0.108, "c": 0.009, "d": 1.104, "E_start": 1.847, "E_max": 314.478},
+            "table 3, as read by one third party",
+            _ROUTED_UNITS,
+            "logarithms to base 10; the interaction is rounded to one or two digits",
+        ),
+        Published(
+            "clark2022-rl-r",
+            {"a": -0.083, "b": -0.126, "c": 0.012, "d": 1.111, "E_start": 1.880, "E_max": 469.982},
+            "table 3, as read by one third party",
+            _ROUTED_UNITS,
+            "logarithms to base 10; the interaction is rounded to one or two digits",
+        ),
+        Published(
+            "clark2022-hash",
+            {"a": -0.087, "b": -0.136, "c": 0.012, "d": 1.157, "E_start": 4.175, "E_max": 477.741},
+            "table 3, as read by one third party",
+            _ROUTED_UNITS,
+            "logarithms to base 10; the interaction is rounded to one or two digits",
+        ),
     ],
     protocol=_ROUTED_PROTOCOL,
     notes=_ROUTED_NOTES + " Of the authors' released final runs (one expert active, every second "
@@ -80,7 +87,7 @@ ROUTED_FLOPS = Law(
     f"10**(a * log10(F) + b * log10({_SATURATING.replace('E - 1', 'P / F - 1')})"
     f" + c * log10(F) * log10({_SATURATING.replace('E - 1', 'P / F - 1')}) + d)",
     [
-        *_translog("compute"),
+        *_TRANSLOG,
         Parameter(
             "E_start",
             bounds=(0.0, 100.0),
@@ -155,7 +162,7 @@ FINE_GRAINED = Law(
         )
     ],
     protocol="Huber(0.1), BFGS with weight decay 5e-4, more than 100 runs; RMSE 0.015.",
-    notes="Exponents near 0.1 and a small c go together: c is weakly identified.",
+    notes="Exponents near 0.1 and a small c go together: c, b and beta are weakly identified.",
     verified=False,
 )
 
