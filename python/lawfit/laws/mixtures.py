@@ -153,9 +153,8 @@ _TAIL_T = Variable("T", "samples", "training samples", span=(1e2, 1e8))
 _TAIL_T0 = Variable("T_0", "samples", "real samples that the first generator saw", span=(1e2, 1e6))
 _TAIL_K = Variable("k", "", "rank past which the generator's tail is cut", span=(10.0, 1e5))
 _TAIL_NOTES = (
-    " The exponents are linked through beta (c = 1 - 1 / beta), which is what a fit tests. The "
-    "source gives orders of growth, so A and B are ours and so is the example; form by its "
-    "statement as known to us, not read in its text."
+    " The exponents are linked through beta, which is what a fit tests: c = 1 - 1 / beta. The "
+    "source gives orders of growth only: A and B are ours, and the example."
 )
 
 TAIL_CUT = Law(
@@ -164,12 +163,11 @@ TAIL_CUT = Law(
     [_TAIL_T, _TAIL_K],
     name="collapse-tail-cut",
     target="error",
-    source=Source(_TAILS, "2402.07043", "theorem on a cut tail", 2024),
+    source=Source(_TAILS, "2402.07043", "theorem 2.1", 2024),
     example={"A": 1.0, "B": 0.8, "beta": 1.5},
     protocol="Theory, compared with simulated and Llama 2 curves.",
-    notes="Trained on synthetic data whose tail is cut at rank k: more samples stop helping."
-    + _TAIL_NOTES,
-    verified=False,
+    notes="Trained on synthetic data whose tail is cut at rank k: more samples stop helping. A "
+    "generator that saw T_0 real samples cuts at about T_0**(1 / beta) (eq. 6)." + _TAIL_NOTES,
 )
 
 GENERATIONS = Law(
@@ -186,18 +184,25 @@ GENERATIONS = Law(
 )
 
 TRIPLET = Law(
-    "A * T**-(1 - 1 / beta) + B * T_0**-(1 - 1 / beta) + C * k**-(beta - 1)",
+    "A * T**-(1 - 1 / beta) + B * k**-(beta - 1) + C * d**-c_q",
     [
         *_TAIL_PARAMETERS,
-        Parameter("C", "log", start=(0.01, 1e3), description="scale of the cut's term"),
+        Parameter("C", "log", start=(0.01, 1e3), description="scale of the capacity term"),
+        Parameter("c_q", start=(0.1, 3.0), description="exponent of the embedding dimension"),
     ],
-    [_TAIL_T, _TAIL_T0, _TAIL_K],
+    [
+        _TAIL_T,
+        _TAIL_K,
+        Variable("d", "", "embedding dimension of the associative memory", span=(8.0, 1e3)),
+    ],
     name="collapse-triplet",
     target="error",
-    source=Source(_TAILS, "2402.07043", "theorem on three resources", 2024),
-    example={"A": 1.0, "B": 0.8, "C": 0.6, "beta": 1.5},
+    source=Source(_TAILS, "2402.07043", "the triplet law of associative memories", 2024),
+    example={"A": 1.0, "B": 0.8, "C": 0.6, "beta": 1.5, "c_q": 1.0},
     protocol="Theory.",
-    notes="Synthetic samples, real samples of the generator, and the cut." + _TAIL_NOTES,
+    notes="Samples, the cut, and the memory's dimension. A summary confirms the "
+    "three resources, not the exponents; another reading has real samples T_0 "
+    "instead of d." + _TAIL_NOTES,
     verified=False,
 )
 
