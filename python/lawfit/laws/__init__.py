@@ -6,11 +6,32 @@ import difflib
 
 from ..errors import InputError
 from ..law import Law
-from . import dense, precision
+from . import (
+    applied,
+    axes,
+    dense,
+    imaging,
+    precision,
+    recipes,
+    serving,
+    spectra,
+    theory,
+)
 
 __all__ = ["as_law", "law", "laws", "themes"]
 
-_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in (dense, precision)}
+_MODULES = (
+    dense,
+    precision,
+    axes,
+    recipes,
+    serving,
+    imaging,
+    spectra,
+    theory,
+    applied,
+)
+_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in _MODULES}
 _CATALOGUE: dict[str, Law] = {law.name: law for laws in _THEMES.values() for law in laws}
 
 
