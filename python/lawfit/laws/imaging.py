@@ -12,16 +12,8 @@ _CLIP = "Scaling Laws for Robust Comparison of Open Foundation Language-Vision M
 _GFLOPS = Variable("C", "GFLOPs", "training compute", span=(1e6, 1e12))
 
 
-def _clip(name: str, a: float, log_b: float, c: float, d: float, figure: str, of: str) -> Published:
-    # The authors' tables print the logarithm of b and the exponent with its sign.
-    return Published(
-        name,
-        {"A_c": a, "B_c": math.exp(log_b), "alpha_c": -c, "E_c": d},
-        f"repository, scaling_laws/derived_scaling_laws/{figure}, table of parameters",
-        f"C in GFLOPs, error = 1 - {of}, DataComp-1.4B, cosine schedule, fitted for C <= 1e12",
-        f"the table prints log B_c = {log_b}",
-    )
-
+_IMAGENET = "zero-shot top-1 accuracy on ImageNet-1k"
+_RENDITION = "zero-shot top-1 accuracy on ImageNet-R"
 
 CLIP = Law(
     "A_c * (C + B_c)**-alpha_c + E_c",
@@ -37,43 +29,29 @@ CLIP = Law(
     source=Source(_CLIP, "2506.04598", "saturation at both ends (saturation_both)", 2025),
     protocol="Best runs per bin of compute, then their running minimum; curve_fit on the error "
     "from 3,200 starts, least squares; bands by the delta method; predictions beyond the cut.",
+    # The authors' tables print the logarithm of B_c and the exponent with its sign.
     published=[
-        _clip(
-            "nezhurina2025-clip-imagenet",
-            57.862083,
-            18.391321,
-            -0.226604,
-            0.111169,
-            "fig1",
-            "zero-shot top-1 accuracy on ImageNet-1k",
-        ),
-        _clip(
-            "nezhurina2025-mammut-imagenet",
-            125.356572,
-            19.289384,
-            -0.255670,
-            0.101112,
-            "fig1",
-            "zero-shot top-1 accuracy on ImageNet-1k",
-        ),
-        _clip(
-            "nezhurina2025-clip-imagenet-r",
-            68.058933,
-            18.540562,
-            -0.228449,
-            0.0,
-            "fig10_extra_evals",
-            "zero-shot top-1 accuracy on ImageNet-R",
-        ),
-        _clip(
-            "nezhurina2025-mammut-imagenet-r",
-            76.142172,
-            18.500197,
-            -0.231235,
-            0.000291,
-            "fig10_extra_evals",
-            "zero-shot top-1 accuracy on ImageNet-R",
-        ),
+        Published(
+            f"nezhurina2025-{name}",
+            {"A_c": a, "B_c": math.exp(log_b), "alpha_c": -c, "E_c": d},
+            f"repository, scaling_laws/derived_scaling_laws/{figure}, table of parameters",
+            f"C in GFLOPs, error = 1 - {metric}; DataComp-1.4B, cosine schedule, C <= 1e12",
+            f"the table prints log B_c = {log_b}",
+        )
+        for name, a, log_b, c, d, figure, metric in (
+            ("clip", 57.862083, 18.391321, -0.226604, 0.111169, "fig1", _IMAGENET),
+            ("mammut", 125.356572, 19.289384, -0.255670, 0.101112, "fig1", _IMAGENET),
+            ("clip-r", 68.058933, 18.540562, -0.228449, 0.0, "fig10_extra_evals", _RENDITION),
+            (
+                "mammut-r",
+                76.142172,
+                18.500197,
+                -0.231235,
+                0.000291,
+                "fig10_extra_evals",
+                _RENDITION,
+            ),
+        )
     ],
     notes="B_c caps the error at small compute. The scale, in GFLOPs to a power, is not a compute "
     "of its own. E_c = 0 of ImageNet-R is the bound of the authors' fit. For comparing two models: "
@@ -157,9 +135,8 @@ HOURS = Law(
 
 _T2I = "On the Scalability of Diffusion-based Text-to-Image Generation"
 
-
-def _score(name: str, variable: Variable, example: dict[str, float]) -> Law:
-    return Law(
+SCORES = tuple(
+    Law(
         f"a * {variable.name}**b",
         [
             Parameter("a", "log", start=(0.1, 2.0), description="score at one unit"),
@@ -170,28 +147,32 @@ def _score(name: str, variable: Variable, example: dict[str, float]) -> Law:
         target="score",
         source=Source(_T2I, "2404.02883", "scaling functions of the TIFA score", 2024),
         protocol="Lines in log-log, one variable at a time.",
-        example=example,
+        example={"a": a, "b": b},
         notes="A bounded score as a rising power exceeds 1 somewhere. The coefficients of the "
         "example, and that the source uses this form, are from memory and could not be checked; "
         "nor could the units.",
         verified=False,
     )
-
-
-T2I_COMPUTE = _score(
-    "image-score-compute",
-    Variable("N_C", "", "training compute, unit unknown", span=(1.0, 1e4)),
-    {"a": 0.47, "b": 0.02},
-)
-T2I_PARAMETERS = _score(
-    "image-score-parameters",
-    Variable("N_p", "1e9 parameters", "model parameters", span=(0.4, 4.0)),
-    {"a": 0.77, "b": 0.11},
-)
-T2I_DATA = _score(
-    "image-score-data",
-    Variable("N_D", "1e6 images", "training images", span=(1.0, 600.0)),
-    {"a": 0.64, "b": 0.03},
+    for name, variable, a, b in (
+        (
+            "image-score-compute",
+            Variable("N_C", "", "training compute, unit unknown", span=(1.0, 1e4)),
+            0.47,
+            0.02,
+        ),
+        (
+            "image-score-parameters",
+            Variable("N_p", "1e9 parameters", "model parameters", span=(0.4, 4.0)),
+            0.77,
+            0.11,
+        ),
+        (
+            "image-score-data",
+            Variable("N_D", "1e6 images", "training images", span=(1.0, 600.0)),
+            0.64,
+            0.03,
+        ),
+    )
 )
 
 # --- rules of shape --------------------------------------------------------------------------
@@ -208,50 +189,46 @@ _DOLLAR = Published(
     "factors over the base network",
 )
 
-
-def _rule(name: str, base: Variable, power: str, target: str, notes: str) -> Law:
-    return Law(
+FAST_RULES = tuple(
+    Law(
         f"{base.name} * s**({power})",
         [_ALPHA],
         [base, _S],
-        name=name,
+        name=f"fast-scaling-{target}",
         target=target,
         source=Source(_FAST, "2103.06877", "fast compound scaling, dWr", 2021),
         protocol="A rule: alpha was chosen by accuracy and runtime over scaled networks.",
         published=[_DOLLAR],
         notes=notes,
     )
-
-
-FAST_DEPTH = _rule(
-    "fast-scaling-depth",
-    Variable("d", "layers", "depth of the base network", span=(10, 40)),
-    "(1 - alpha) / 2",
-    "depth",
-    "FLOPs go as d w**2 r**2, so the exponents of d, w**2 and r**2 add up to 1.",
-)
-FAST_WIDTH = _rule(
-    "fast-scaling-width",
-    Variable("w", "channels", "width of the base network", span=(16, 512)),
-    "alpha / 2",
-    "width",
-    "With alpha = 1, width only.",
-)
-FAST_RESOLUTION = _rule(
-    "fast-scaling-resolution",
-    Variable("r", "pixels", "resolution of the base network", span=(128, 320)),
-    "(1 - alpha) / 4",
-    "resolution",
-    "Shares with depth what width leaves.",
-)
-FAST_ACTIVATIONS = _rule(
-    "fast-scaling-activations",
-    Variable("act", "", "activations of the base network", span=(1e6, 1e8)),
-    "1 - alpha / 2",
-    "activations",
-    "Activations go as d w r**2, parameters as d w**2: s**0.6 and s**0.9 at alpha = 0.8. At "
-    "alpha = 1 activations go as sqrt(s): listings of the abstract, which has close to O(sqrt(s)), "
-    "have lost the root.",
+    for base, power, target, notes in (
+        (
+            Variable("d", "layers", "depth of the base network", span=(10, 40)),
+            "(1 - alpha) / 2",
+            "depth",
+            "FLOPs go as d w**2 r**2, so the exponents of d, w**2 and r**2 add up to 1.",
+        ),
+        (
+            Variable("w", "channels", "width of the base network", span=(16, 512)),
+            "alpha / 2",
+            "width",
+            "With alpha = 1, width only.",
+        ),
+        (
+            Variable("r", "pixels", "resolution of the base network", span=(128, 320)),
+            "(1 - alpha) / 4",
+            "resolution",
+            "Shares with depth what width leaves.",
+        ),
+        (
+            Variable("act", "", "activations of the base network", span=(1e6, 1e8)),
+            "1 - alpha / 2",
+            "activations",
+            "Activations go as d w r**2, parameters as d w**2: s**0.6 and s**0.9 at alpha = 0.8, "
+            "sqrt(s) for activations at alpha = 1. Listings of the abstract print O(s) for "
+            "O(sqrt(s)).",
+        ),
+    )
 )
 
 TINY = Law(
@@ -281,17 +258,4 @@ TINY = Law(
     "The smooth curves r(c) and d(c) have no formula.",
 )
 
-LAWS: tuple[Law, ...] = (
-    CLIP,
-    CLIP_SAMPLES,
-    MLP,
-    HOURS,
-    T2I_COMPUTE,
-    T2I_PARAMETERS,
-    T2I_DATA,
-    FAST_DEPTH,
-    FAST_WIDTH,
-    FAST_RESOLUTION,
-    FAST_ACTIVATIONS,
-    TINY,
-)
+LAWS: tuple[Law, ...] = (CLIP, CLIP_SAMPLES, MLP, HOURS, *SCORES, *FAST_RULES, TINY)

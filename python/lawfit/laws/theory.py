@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..law import Law, Parameter, Published, Source, Variable
 
 # --- four regimes ----------------------------------------------------------------------------
@@ -135,39 +137,36 @@ WEAK = Law(
 )
 
 
-def pending() -> tuple[Law, ...]:
-    """Return the laws whose formula needs a coefficient per group."""
-    return (
-        Law(
-            "C_m / m**alpha_m + L_rest[group]",
-            [
-                *_WIDTH_PARAMETERS,
-                Parameter(
-                    "L_rest", "log", start=(0.5, 4.0), description="what width does not reduce"
-                ),
-            ],
-            [
-                _WIDTH,
-                Variable("group", "", "model family and evaluation text", levels=tuple(_GROUPS)),
-            ],
-            name="superposition-groups",
-            source=Source(_SUPERPOSITION, "2505.10465", "eq. 6, figure 6b", 2025),
-            protocol=_ADAM,
-            published=[
-                Published(
-                    "liu2025",
-                    {
-                        "C_m": 476.0763,
-                        "alpha_m": 0.9098,
-                        **{f"L_rest[{group}]": floor for group, floor in _GROUPS.items()},
-                    },
-                    _LIU,
-                    _LIU_UNITS,
-                )
-            ],
-            notes=_WIDTH_NOTES,
-        ),
-    )
+# Laws whose formula needs a coefficient per group, as the arguments of Law.
+PENDING: tuple[dict[str, Any], ...] = (
+    {
+        "formula": "C_m / m**alpha_m + L_rest[group]",
+        "parameters": [
+            *_WIDTH_PARAMETERS,
+            Parameter("L_rest", "log", start=(0.5, 4.0), description="what width does not reduce"),
+        ],
+        "variables": [
+            _WIDTH,
+            Variable("group", "", "model family and evaluation text", levels=tuple(_GROUPS)),
+        ],
+        "name": "superposition-groups",
+        "source": Source(_SUPERPOSITION, "2505.10465", "eq. 6, figure 6b", 2025),
+        "protocol": _ADAM,
+        "published": [
+            Published(
+                "liu2025",
+                {
+                    "C_m": 476.0763,
+                    "alpha_m": 0.9098,
+                    **{f"L_rest[{group}]": floor for group, floor in _GROUPS.items()},
+                },
+                _LIU,
+                _LIU_UNITS,
+            )
+        ],
+        "notes": _WIDTH_NOTES,
+    },
+)
 
 
 # --- uncertainty, dimension, coverage --------------------------------------------------------
