@@ -246,9 +246,8 @@ CONVOLUTION = Law(
     ),
     protocol="Not fitted: efficiency is measured per layer and network.",
     example={"efficiency": 0.4},
-    notes="A definition: it becomes a law where efficiency is the same over networks. The arXiv "
-    "number is from memory.",
-    verified=False,
+    notes="A definition: it becomes a law where efficiency is the same over networks. The value in "
+    "the example is ours.",
 )
 
 LAWS: tuple[Law, ...] = (
