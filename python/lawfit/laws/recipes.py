@@ -30,7 +30,9 @@ FAMILY = Law(
     ],
     _FAMILY,
     name="family",
-    source=Source(_HITCHHIKER, "2410.11840", "section 2 (the form of Chinchilla)", 2024),
+    source=Source(
+        _HITCHHIKER, "2410.11840", "the form of Chinchilla, in logarithms (repository)", 2024
+    ),
     protocol="Least squares on the loss itself from one start (the published set), exponents "
     "above 0; checkpoints below 1e10 tokens dropped; judged by the mean relative error on the last "
     "30 % of the largest model's run.",

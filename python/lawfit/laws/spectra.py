@@ -44,7 +44,9 @@ SGD = Law(
     protocol="Largest stable rate found per batch size; compared with the prediction.",
     example={"eta_inf": 0.5, "B_c": 500.0},
     notes="2 / lambda_max of batch-hessian above its switch, with B_c = P sigma**2 / lambda_1**2: "
-    "linear in B for small batches (the abstract's rule for SGD), constant for large ones.",
+    "linear in B for small batches (the abstract's rule for SGD), constant for large ones. Derived "
+    "here from that law, which was not checked.",
+    verified=False,
 )
 
 ADAM = Law(
