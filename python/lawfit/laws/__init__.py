@@ -6,11 +6,34 @@ import difflib
 
 from ..errors import InputError
 from ..law import Law
-from . import dense, precision
+from . import (
+    broken,
+    dense,
+    domains,
+    downstream,
+    inference,
+    precision,
+    reinforcement,
+    solvable,
+    transfer,
+)
 
 __all__ = ["as_law", "law", "laws", "themes"]
 
-_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in (dense, precision)}
+_THEMES = {
+    module.__name__.rpartition(".")[2]: module.LAWS
+    for module in (
+        dense,
+        precision,
+        downstream,
+        transfer,
+        inference,
+        domains,
+        reinforcement,
+        solvable,
+        broken,
+    )
+}
 _CATALOGUE: dict[str, Law] = {law.name: law for laws in _THEMES.values() for law in laws}
 
 
