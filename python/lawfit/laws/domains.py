@@ -210,7 +210,10 @@ TIME_SERIES = Law(
     [Variable("x", "", "parameters, compute or time points", span=(1e3, 1e8))],
     name="time-series",
     source=Source(
-        "Towards Neural Scaling Laws for Time Series Foundation Models", "2410.12360", "", 2024
+        "Towards Neural Scaling Laws for Time Series Foundation Models",
+        "2410.12360",
+        "laws in N, C and D",
+        2024,
     ),
     example={"x_c": 1e5, "alpha_x": 0.08},
     protocol="Lines in log-log, apart for data in and out of distribution.",
@@ -238,8 +241,8 @@ WUKONG = Law(
     example={"a": -100.0, "b": 100.0, "c": 1e-3},
     protocol="Not described; residual='linear'.",
     notes="Relative improvement of log loss. With an exponent near zero this is a logarithm, "
-    "a + b + b c log(x): only a + b and b c are identified, a, b and c are not. Use wukong-log. The "
-    "form was not seen in a second source.",
+    "a + b + b c log(x): only a + b and b c are identified, a, b and c are not. Use wukong-log. "
+    "The form was not seen in a second source.",
     verified=False,
 )
 

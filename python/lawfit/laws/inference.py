@@ -34,10 +34,10 @@ VERIFIER = Law(
     "p / (p + f) * (1 - (1 - p - f)**k)",
     [
         Parameter(
-            "p", "log", bounds=(1e-12, 0.5), start=(1e-3, 0.3), description="right and passes"
+            "p", "log", bounds=(1e-12, 0.5), start=(1e-3, 0.3), description="right, accepted"
         ),
         Parameter(
-            "f", "log", bounds=(1e-12, 0.5), start=(1e-4, 0.2), description="wrong and passes"
+            "f", "log", bounds=(1e-12, 0.5), start=(1e-4, 0.2), description="wrong, accepted"
         ),
     ],
     [_K],
@@ -50,8 +50,8 @@ VERIFIER = Law(
         2024,
     ),
     example={"p": 0.03, "f": 0.01},
-    protocol="Curves are measured, not fitted: at least 50 samples per task, extended unit tests as "
-    "truth.",
+    protocol="Curves are measured, not fitted: at least 50 samples per task, extended unit tests "
+    "as truth.",
     notes="Resampling until a sample passes: p = c r and f = (1 - s)(1 - r) with rate r of right "
     "answers, completeness c and soundness s of the verifier. The ceiling p / (p + f) does not "
     "depend on k. The sum over k is elementary and is not printed; the source mixes two kinds of "
@@ -87,8 +87,8 @@ EXCHANGE = Law(
         )
     ],
     protocol="Not fitted: equal FLOPs for a model M times larger and for more test-time compute.",
-    notes="Checked by algebra: M (6 N D_pre + 2 N D_inf) = 6 N D_pre + factor * 2 N D_inf. Which of "
-    "the two is better depends on the difficulty of the prompt, which the source treats by bins, "
+    notes="Checked by algebra: M (6 N D_pre + 2 N D_inf) = 6 N D_pre + factor * 2 N D_inf. Which "
+    "of the two is better depends on the difficulty of the prompt. The source treats it by bins, "
     "with the best strategy per bin chosen by cross-validation.",
 )
 

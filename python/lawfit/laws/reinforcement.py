@@ -1,4 +1,4 @@
-"""Laws of value-based reinforcement learning: data, budget and settings against the update ratio."""
+"""Laws of value-based reinforcement learning: data, budget and settings by update ratio."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ DATA = Law(
     target="D",
     source=Source(_TITLE, "2502.04327", "law of D_J(sigma), section 4", 2025),
     example={"D_min": 2e5, "beta": 1e8, "alpha": 0.65},
-    protocol="c + (x / b)**-a by a grid of 5 x 5 x 5, then up to 500 L-BFGS-B on squared error; D is "
-    "where the isotonic regression of the return crosses J, 100 bootstraps, divided by the "
+    protocol="c + (x / b)**-a by a grid of 5 x 5 x 5, then up to 500 L-BFGS-B on squared error; D "
+    "is where the isotonic regression of the return crosses J, 100 bootstraps, divided by the "
     "median per task.",
-    notes="D_min, beta and alpha belong to one level of performance J. Compute is then proportional "
-    "to N B(sigma) sigma D(sigma). Runs that never reach J are censored.",
+    notes="D_min, beta and alpha belong to one level of performance J. Compute is then in "
+    "proportion to N B(sigma) sigma D(sigma). Runs that never reach J are censored.",
 )
 
 BUDGET = Law(

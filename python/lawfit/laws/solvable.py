@@ -127,8 +127,8 @@ LOTTERY = Law(
     ),
     example={"A": 0.01, "alpha": 1.0},
     protocol="A line in log-log.",
-    notes="Approximation theory predicts 4 / d, that is 4 for the source's one-dimensional task; it "
-    "measures 1. A case for testing an exponent against a value.",
+    notes="Approximation theory predicts 4 / d, that is 4 for the source's one-dimensional task; "
+    "it measures 1. A case for testing an exponent against a value.",
 )
 
 ASSOCIATIVE = Law(
