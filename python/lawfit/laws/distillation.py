@@ -87,7 +87,7 @@ SUPERVISED = Law(
         Variable("N", "parameters", "parameters without embeddings", span=(1.4e8, 1.3e10)),
         Variable("D", "tokens", "training tokens", span=(2e9, 5e11)),
     ],
-    name="supervised",
+    name="distillation-supervised",
     source=Source(_TITLE, "2502.08606", "eq. 1", 2025),
     published=[Published("busbridge2025", _SUPERVISED_VALUES, _WHERE, _UNITS)],
     protocol="Huber(1e-4) on log loss by log-sum-exp, L-BFGS-B on 73 runs; starts log A, log B 0, "
@@ -118,8 +118,8 @@ DISTILLATION = Law(
     "0, 0.5, 1, c_0, c_1, f_1 0, 0.5, 1, 1.5, log d_1 -1, -0.5, ..., 1.",
     notes="Too good a teacher harms: past L_T = d_1 L_S_supervised the gain turns. Where few "
     "students lie on both sides of it, c_0, c_1, d_1 and f_1 trade off, and A', B', gamma' "
-    "as in supervised. Cost: 3 F(N_S) D_S + F(N_T) (D_S if the teacher's logits are paid, + "
-    "3 D_T if its training is).",
+    "as in distillation-supervised. Cost: 3 F(N_S) D_S + F(N_T) (D_S if the teacher's logits are "
+    "paid, + 3 D_T if its training is).",
 )
 
 NESTED = Law(

@@ -65,7 +65,7 @@ HENIGHAN_SIZE = Law(
         _EXPONENT,
     ],
     [Variable("N", "parameters", "model parameters without embeddings", span=(1e4, 3e9))],
-    name="henighan-size",
+    name="henighan-parameters",
     source=Source(_HENIGHAN, "2010.14701", "eq. 1.1 and table 1, L(N)", 2020),
     published=[
         Published(
@@ -112,7 +112,7 @@ HENIGHAN_OPTIMUM = Law(
         Parameter("beta", start=(0.3, 1.0), description="exponent"),
     ],
     [Variable("C", "PF-days", _PF, span=(1e-7, 1e2))],
-    name="henighan-n-opt",
+    name="henighan-optimal-parameters",
     target="N_opt",
     source=Source(_HENIGHAN, "2010.14701", "eq. 1.4 and table 1, N_opt(C)", 2020),
     published=[
@@ -271,7 +271,7 @@ PROTEIN_N, PROTEIN_D = (
             Parameter(a, "log", start=(1e-12, 1e8), description="scale"),
             Parameter(b, start=(0.1, 0.95), description="exponent"),
         ],
-        [Variable("C", "FLOPs", "training compute", span=(1e17, 1e20))],
+        [Variable("C", "FLOP", "training compute", span=(1e17, 1e20))],
         name=name,
         target=target,
         source=Source(_PROTEIN, "2406.07249", "optimal size and tokens", 2024),
@@ -282,8 +282,8 @@ PROTEIN_N, PROTEIN_D = (
         verified=False,
     )
     for name, target, a, b, example in (
-        ("protein-n-opt", "N_opt", "N_0", "a", {"N_0": 30.0, "a": 0.3}),
-        ("protein-d-opt", "D_opt", "D_0", "b", {"D_0": 5e-3, "b": 0.7}),
+        ("protein-optimal-parameters", "N_opt", "N_0", "a", {"N_0": 30.0, "a": 0.3}),
+        ("protein-optimal-tokens", "D_opt", "D_0", "b", {"D_0": 5e-3, "b": 0.7}),
     )
 )
 
@@ -295,7 +295,7 @@ PLAID_N, PLAID_L = (
             Parameter("a", "log", start=start, description="scale"),
             Parameter("b", start=exponents, description="exponent"),
         ],
-        [Variable("C", "FLOPs", "budget", levels=tuple(1e16 * 4.0**i for i in range(6)))],
+        [Variable("C", "FLOP", "budget", levels=tuple(1e16 * 4.0**i for i in range(6)))],
         name=name,
         target=target,
         source=Source(_PLAID, "2305.18619", "IsoFLOP analysis, section on scaling", 2023),
@@ -306,8 +306,14 @@ PLAID_N, PLAID_L = (
         "others). Wide parabolas are biased: compare with a fit of all runs.",
     )
     for name, target, start, exponents, example in (
-        ("diffusion-lm-n-opt", "N_opt", (1e-6, 1e4), (0.2, 0.9), {"a": 0.05, "b": 0.5}),
-        ("diffusion-lm-loss", "L_opt", (5.0, 500.0), (-0.2, 0.0), {"a": 60.0, "b": -0.06}),
+        (
+            "diffusion-lm-optimal-parameters",
+            "N_opt",
+            (1e-6, 1e4),
+            (0.2, 0.9),
+            {"a": 0.05, "b": 0.5},
+        ),
+        ("diffusion-lm-loss", "loss", (5.0, 500.0), (-0.2, 0.0), {"a": 60.0, "b": -0.06}),
     )
 )
 
@@ -321,7 +327,7 @@ FMRI_SIZE = Law(
         Parameter("b", start=(0.0, 0.05), description="correlation per log parameter"),
     ],
     [Variable("N", "parameters", "language model parameters", span=(1.25e8, 3e10))],
-    name="fmri-size",
+    name="fmri-parameters",
     target="correlation",
     source=Source(_FMRI, "2305.11863", "abstract, log-linear in size", 2023),
     example={"a": -0.02, "b": 0.005},

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..law import Law, Parameter, Published, Source, Variable
 
-_C = Variable("C", "FLOPs", "training compute, 6 N D", span=(1e18, 1e24))
+_C = Variable("C", "FLOP", "training compute, 6 N D", span=(1e18, 1e24))
 
 # --- model ladders ---------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ LADDER_LOSS_FLOPS = Law(
         Parameter("E", "log", start=(0.05, 1.5), description="irreducible task loss, bits/byte"),
     ],
     [_C],
-    name="ladder-task-loss-flops",
+    name="ladder-task-loss-compute",
     target="task_loss",
     source=Source(_LADDER, "2412.04403", "the variant on FLOPs of step 1", 2024),
     example={"A": 2e3, "alpha": 0.18, "E": 0.5},
@@ -155,7 +155,7 @@ def observational_family() -> Law:
             Parameter("b", start=(0.0, 80.0), description="offset of the family"),
         ],
         [_C, Variable("family", "", "model family", levels=("Llama-2", "Pythia", "Qwen1.5"))],
-        name="observational-family",
+        name="observational-by-family",
         target="error",
         source=Source(_OBSERVATIONAL, "2405.10938", "eq. 4, 6 and 7", 2024),
         example={
@@ -174,8 +174,8 @@ def observational_family() -> Law:
 
 _SLOTH = "Sloth: scaling laws for LLM skills to predict multi-benchmark performance across families"
 _SLOTH_SIZES = (
-    Variable("s", "10**9 parameters", "model parameters", span=(0.1, 70.0)),
-    Variable("t", "10**12 tokens", "training tokens", span=(0.1, 15.0)),
+    Variable("s", "1e9 parameters", "model parameters", span=(0.1, 70.0)),
+    Variable("t", "1e12 tokens", "training tokens", span=(0.1, 15.0)),
 )
 
 SLOTH_BENCHMARK = Law(
@@ -382,7 +382,7 @@ PERFORMANCE = Law(
         Variable("n", "", "layers", span=(16.0, 80.0)),
         Variable("h", "", "hidden size", span=(3072.0, 16384.0)),
         Variable("d", "", "feed-forward size", span=(8192.0, 65536.0)),
-        Variable("T", "10**12 tokens", "training tokens", span=(0.3, 18.0)),
+        Variable("T", "1e12 tokens", "training tokens", span=(0.3, 18.0)),
         Variable("S", "parameters", "model parameters", span=(5e8, 4e11)),
         Variable("gamma", "", "instability factor of the training precision", levels=(1.0,)),
     ],

@@ -9,7 +9,7 @@ from ..law import Law, Parameter, Published, Source, Variable
 # --- vision and language ---------------------------------------------------------------------
 
 _CLIP = "Scaling Laws for Robust Comparison of Open Foundation Language-Vision Models and Datasets"
-_GFLOPS = Variable("C", "GFLOPs", "training compute", span=(1e6, 1e12))
+_GFLOPS = Variable("C", "GFLOP", "training compute", span=(1e6, 1e12))
 
 
 _IMAGENET = "zero-shot top-1 accuracy on ImageNet-1k"
@@ -66,7 +66,7 @@ CLIP_SAMPLES = Law(
         Parameter("b", start=(0.1, 1.2), description="exponent of compute"),
     ],
     [_GFLOPS],
-    name="contrastive-samples",
+    name="contrastive-optimal-samples",
     target="D_opt",
     source=Source(_CLIP, "2506.04598", "compute-optimal samples seen (figure 6)", 2025),
     protocol="A line in log-log through the samples seen of the runs on the frontier.",
@@ -75,13 +75,13 @@ CLIP_SAMPLES = Law(
 )
 
 _MLP = "Scaling MLPs: A Tale of Inductive Bias"
-_PFLOPS = Variable("C", "PFLOPs", "training compute", span=(1e-3, 1e5))
+_PFLOPS = Variable("C", "PFLOP", "training compute", span=(1e-3, 1e5))
 
 MLP = Law(
     "a * (b + C)**-alpha + E_inf",
     [
         Parameter("a", "log", start=(0.01, 100.0), description="scale"),
-        Parameter("b", "log", start=(1e-6, 10.0), description="offset of compute, PFLOPs"),
+        Parameter("b", "log", start=(1e-6, 10.0), description="offset of compute, PFLOP"),
         Parameter("alpha", bounds=(0.0, 2.0), start=(0.05, 0.8), description="exponent"),
         Parameter("E_inf", bounds=(0.0, 1.0), start=(0.0, 0.3), description="irreducible error"),
     ],
@@ -105,7 +105,7 @@ MLP_ALLOCATION = tuple(
             Parameter(exponent, start=(0.0, 1.2), description="exponent of compute"),
         ],
         [_PFLOPS],
-        name=f"mlp-{what}",
+        name=f"mlp-optimal-{what}",
         target=target,
         source=Source(_MLP, "2306.13575", "section 4.4, parameters or examples", 2023),
         protocol="Approach 1 of Hoffmann et al.: the optimal runs of the frontier, in log-log, at "
@@ -113,18 +113,19 @@ MLP_ALLOCATION = tuple(
         example={scale: size, exponent: value},
         notes="The source gives the exponent: 0.35 for parameters, 0.65 for examples (more data "
         "than a Transformer takes). The scale in the example is ours. The two exponents add up to "
-        "1 where compute is proportional to parameters times examples.",
+        "1 where compute is proportional to parameters times examples. The source calls parameters "
+        "P and examples N.",
     )
     for what, target, scale, size, exponent, value in (
-        ("parameters", "P_opt", "P_0", 1e6, "a", 0.35),
-        ("examples", "N_opt", "N_0", 1e4, "b", 0.65),
+        ("parameters", "N_opt", "N_0", 1e6, "a", 0.35),
+        ("examples", "D_opt", "D_0", 1e4, "b", 0.65),
     )
 )
 
 HOURS = Law(
     "a + b_N * log10(N) + b_D * log10(D) + b_r * log10(r)",
     [
-        Parameter("a", start=(-10.0, 10.0), description="constant, per cent"),
+        Parameter("a", start=(-400.0, 50.0), description="constant, per cent"),
         Parameter("b_N", start=(0.0, 30.0), description="per decade of parameters, per cent"),
         Parameter("b_D", start=(0.0, 30.0), description="per decade of hours, per cent"),
         Parameter("b_r", start=(0.0, 80.0), description="per decade of resolution, per cent"),
@@ -180,7 +181,7 @@ SCORES = tuple(
     for axis, variable, published, example, notes in (
         (
             "compute",
-            Variable("C", "GFLOPs", "total training compute", span=(5e10, 5e12)),
+            Variable("C", "GFLOP", "total training compute", span=(5e10, 5e12)),
             [
                 Published(
                     "li2024",

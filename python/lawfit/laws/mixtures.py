@@ -76,7 +76,8 @@ MIXING_STEPS = Law(
     protocol="Huber(0.02) on the loss, L-BFGS from 5,500 starts: log D_0 in 15 to 23, alpha in "
     "0.65 to 0.9; alpha shared by all mixtures and domains, last 3 points held out.",
     notes="Carries a curve to the target length before the mixing law is fitted. "
-    "data-mixing-curves shares alpha. The size law has the same form with N. The example is ours.",
+    "data-mixing-by-curve shares alpha. The size law has the same form with N. The example is "
+    "ours.",
 )
 
 
@@ -94,7 +95,7 @@ def _mixing_curves() -> Law:
             Variable("D", "tokens", "tokens seen", span=(1e10, 1e11)),
             Variable("curve", "", "mixture and validation domain", levels=("a", "b", "c")),
         ],
-        name="data-mixing-curves",
+        name="data-mixing-by-curve",
         source=MIXING_STEPS.source,
         example={
             "E[a]": 2.2,
@@ -124,7 +125,7 @@ def _mixing_domains() -> Law:
             Variable("r_2", "", "share of domain 2 in training", span=(0.0, 1.0)),
             Variable("domain", "", "validation domain", levels=("code", "web")),
         ],
-        name="data-mixing-domains",
+        name="data-mixing-by-domain",
         source=_MIXING,
         example={
             "c[code]": 0.9,

@@ -158,7 +158,7 @@ PENALTY = Law(
     _PTQ,
     [_N, _D, Variable("P_post", "bits", _POST.description, levels=(3.0, 4.0, 5.0, 6.0))],
     name="precision-penalty",
-    target="delta_ptq",
+    target="delta_loss",
     source=Source(_SOURCE, "2411.04330", "eq. 2", 2024),
     published=[
         Published(

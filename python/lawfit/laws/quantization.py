@@ -161,7 +161,7 @@ DEGRADATION = Law(
     _QID_PARAMETERS,
     [_N, _D, _QID_P],
     name="quantization-degradation",
-    target="delta_q_loss",
+    target="delta_loss",
     source=Source(_QID, "2411.17691", "eq. 8, figure 6", 2024),
     published=[
         Published(
@@ -287,7 +287,7 @@ K_BIT = Law(
     protocol="Linear interpolation: the authors found that power laws in two variables fit badly.",
     notes="Mean zero-shot accuracy against the logarithm of all bits in memory, for one width k; "
     "the lines of 3 to 16 bits run about parallel. A straight line is our reading of the "
-    "figures; its coefficients are ours. k-bit-widths has one intercept per width.",
+    "figures; its coefficients are ours. k-bit-by-width has one intercept per width.",
     verified=False,
 )
 
@@ -377,7 +377,7 @@ def _quest_formats() -> Law:
                 levels=("bf16", "int8", "int4", "int3", "int2", "int1", "fp4", "int4-2:4"),
             ),
         ],
-        name="effective-parameters-formats",
+        name="effective-parameters-by-format",
         source=_QUEST,
         published=[
             Published(
@@ -413,7 +413,7 @@ def _k_bit_widths() -> Law:
             Variable("bits", "bits", "all bits of the model in memory", span=(6e7, 2.8e12)),
             Variable("format", "", "width and type", levels=("int3", "int4", "int8", "fp16")),
         ],
-        name="k-bit-widths",
+        name="k-bit-by-width",
         target="accuracy",
         source=K_BIT.source,
         example={

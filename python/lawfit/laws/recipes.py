@@ -29,7 +29,7 @@ FAMILY = Law(
         Parameter("beta", bounds=(0.0, 5.0), start=(0.0, 2.0), description="exponent of tokens"),
     ],
     _FAMILY,
-    name="family",
+    name="model-family",
     source=Source(
         _HITCHHIKER, "2410.11840", "the form of Chinchilla, in logarithms (repository)", 2024
     ),
@@ -59,9 +59,9 @@ FAMILY_TIED = Law(
     "exp(e) + exp(a) / N**(0.0116280 + 0.05004588 * a) + exp(b) / D**(0.23710262 + 0.03844353 * b)",
     _LOGS,
     _FAMILY,
-    name="family-tied",
+    name="model-family-tied",
     source=Source(_HITCHHIKER, "2410.11840", "repository, manual_chinchilla_power_law_fit", 2024),
-    protocol="As family, from the same start; the four constants are a regression of fitted "
+    protocol="As model-family, from the same start; the four constants are a regression of fitted "
     "exponents on fitted scales over families.",
     example={"e": 0.6254804, "a": 6.255414, "b": 7.3049974},
     notes="Three parameters: each exponent is a line in the logarithm of its scale. An experiment "
@@ -122,7 +122,7 @@ _RL = (
 )
 _SIZES = (0.5e9, 1.5e9, 3e9, 7e9, 14e9, 32e9, 72e9)
 _RL_N = Variable("N", "parameters", "size of the base model (Qwen2.5)", levels=_SIZES)
-_RL_C = Variable("X", "FLOPs", "compute of post-training, or samples seen", span=(1e19, 1e22))
+_RL_C = Variable("X", "FLOP", "compute of post-training, or samples seen", span=(1e19, 1e22))
 _EFFICIENCY = [
     Parameter(
         "K_max", bounds=(0.0, 2.0), start=(0.02, 0.5), description="slope of the largest models"
@@ -144,7 +144,7 @@ EFFICIENCY = Law(
         Parameter("N_1", "log", start=(1e9, 1e11), description="parameters at half of that"),
     ],
     [_RL_N, _RL_C],
-    name="reinforcement-efficiency",
+    name="rl-post-training",
     target="error",
     source=Source(_RL, "2509.25300", "repository, loglinear_kn_e0", 2025),
     protocol=_CMA,
@@ -165,10 +165,10 @@ PIVOT = Law(
         Parameter("N_0", "log", start=(1e9, 1e12), description="parameters at half of that slope"),
     ],
     [_RL_N, _RL_C],
-    name="reinforcement-pivot",
+    name="rl-post-training-pivot",
     target="error",
     source=Source(_RL, "2509.25300", "repository, powlawmul", 2025),
-    protocol="As reinforcement-efficiency.",
+    protocol="As rl-post-training.",
     example={"C_0": 1e8, "r": 1.0, "k_max": 0.12, "N_0": 1.5e10},
     notes="An alternative of the authors' repository: error 1 at X = C_0 N**r, with a slope that "
     "saturates in N. r and C_0 are known through sizes with a clear slope only.",
@@ -190,7 +190,7 @@ PENDING: tuple[dict[str, Any], ...] = (
             Parameter("E", bounds=(-10.0, 10.0), start=(0.0, 2.0), description="intercept"),
         ],
         "variables": [_RL_N, _SIZE, _RL_C],
-        "name": "reinforcement-sizes",
+        "name": "rl-post-training-by-size",
         "target": "error",
         "source": Source(_RL, "2509.25300", "log L = -k(N) log X + E(N), k(N) saturating", 2025),
         "protocol": _CMA,
@@ -384,7 +384,7 @@ TRAJECTORIES = Law(
         Parameter("b", start=(0.0, 0.2), description="gain per unit of log D"),
     ],
     [Variable("D", "trajectories", "training trajectories", span=(500, 8000))],
-    name="trajectories",
+    name="agent-trajectories",
     target="resolve_rate",
     source=Source(
         "Skywork-SWE: Unveiling Data Scaling Laws for Software Engineering in LLMs",

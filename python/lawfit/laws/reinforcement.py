@@ -66,7 +66,12 @@ def _setting(name: str, target: str, symbol: str, table: tuple[float, dict[str, 
     return Law(
         f"{scale} * sigma**-{slope}",
         [
-            Parameter(scale, "log", start=(low, high), description=f"{target} at sigma = 1"),
+            Parameter(
+                scale,
+                "log",
+                start=(low, high),
+                description=f"{target.replace('_', ' ')} at sigma = 1",
+            ),
             Parameter(slope, start=(0.05, 1.0), description="exponent, the same for all tasks"),
         ],
         [_SIGMA],
@@ -89,7 +94,7 @@ def _setting(name: str, target: str, symbol: str, table: tuple[float, dict[str, 
     )
 
 
-BATCH = _setting("rl-batch", "batch", "B", _BATCH)
+BATCH = _setting("rl-batch", "batch_size", "B", _BATCH)
 RATE = _setting("rl-learning-rate", "learning_rate", "eta", _RATE)
 
 
@@ -100,7 +105,7 @@ def _by_task(setting: Law, symbol: str, table: tuple[float, dict[str, float]]) -
         f"{scale}[task] * sigma**-{slope}",
         setting.declared_parameters,
         [_SIGMA, Variable("task", "", "environment", levels=_TASKS)],
-        name=f"{setting.name}-tasks",
+        name=f"{setting.name}-by-task",
         target=setting.target,
         source=setting.source,
         published=[

@@ -16,7 +16,7 @@ CLUSTER = Law(
             "c", bounds=(0.0, 5.0), start=(0.0, 1.0), description="irreducible loss, sets a ceiling"
         ),
     ],
-    [Variable("C", "1e19 FLOPs", "training compute", span=(1.0, 1e5))],
+    [Variable("C", "1e19 FLOP", "training compute", span=(1.0, 1e5))],
     name="clustered-accuracy",
     target="accuracy",
     source=Source(
@@ -207,7 +207,7 @@ LATENCY = Law(
         Variable("o", "tokens", "output, at least 1", span=(1, 64)),
     ],
     name="request-latency",
-    target="seconds",
+    target="latency",
     source=Source(
         "Cheaply Evaluating Inference Efficiency Metrics for Autoregressive Transformer APIs",
         "2305.02440",
@@ -233,11 +233,11 @@ CONVOLUTION = Law(
         )
     ],
     [
-        Variable("ops", "FLOPs", "arithmetic of the network", span=(1e9, 1e12)),
+        Variable("ops", "FLOP", "arithmetic of the network", span=(1e9, 1e12)),
         Variable("peak", "FLOP/s", "peak rate of the hardware", span=(1e13, 1e15)),
     ],
     name="convolution-latency",
-    target="seconds",
+    target="latency",
     source=Source(
         "On the Efficiency of Convolutional Neural Networks",
         "2404.03617",

@@ -149,7 +149,7 @@ PENDING: tuple[dict[str, Any], ...] = (
             _WIDTH,
             Variable("group", "", "model family and evaluation text", levels=tuple(_GROUPS)),
         ],
-        "name": "superposition-groups",
+        "name": "superposition-by-group",
         "source": Source(_SUPERPOSITION, "2505.10465", "eq. 6, figure 6b", 2025),
         "protocol": _ADAM,
         "published": [
@@ -227,7 +227,7 @@ COVERAGE = Law(
         Parameter("c", start=(1.0, 4.0), description="exponent; at least 2 by theory"),
     ],
     [Variable("n", "tokens", "size of the set of tokens that the task draws from", span=(20, 500))],
-    name="coverage-examples",
+    name="compositional-examples",
     target="examples",
     source=Source(
         "The Coverage Principle: A Framework for Understanding Compositional Generalization",
