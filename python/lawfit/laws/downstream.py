@@ -207,9 +207,9 @@ def sloth(skills: int = 1) -> Law:
     skills : int
         Number of latent skills.
     """
-    features = "{b}_s{k} * log(s) + {b}_t{k} * log(t) + {b}_st{k} * log(s) * log(t)"
     theta = " + ".join(
-        f"Lambda_{k}[benchmark] * (alpha_{k}[family] + {features.format(b='beta', k=k)})"
+        f"Lambda_{k}[benchmark] * (alpha_{k}[family]"
+        f" + beta_s{k} * log(s) + beta_t{k} * log(t) + beta_st{k} * log(s) * log(t))"
         for k in range(1, skills + 1)
     )
     parameters = [
