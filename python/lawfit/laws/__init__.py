@@ -1,4 +1,4 @@
-"""The catalogue: every law by name. The modules beside this one hold data only."""
+"""The catalogue: every law by name, by theme, or made for a number of breaks, domains or epochs."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ from . import (
     theory,
     transfer,
 )
+from .broken import bnsl
+from .mixtures import data_mixing
+from .repetition import data_filtering
 
-__all__ = ["as_law", "law", "laws", "themes"]
+__all__ = ["as_law", "bnsl", "data_filtering", "data_mixing", "law", "laws", "themes"]
 
+# In the order of the catalogue.
 _MODULES = (
     dense,
     kaplan,
@@ -67,13 +71,13 @@ _MODULES = (
     solvable,
     theory,
 )
-_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in _MODULES}
-_CATALOGUE: dict[str, Law] = {law.name: law for laws in _THEMES.values() for law in laws}
+_THEMES = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
+_CATALOGUE: dict[str, Law] = {law.name: law for module in _MODULES for law in module.LAWS}
 
 
-def themes() -> tuple[str, ...]:
-    """Return the themes of the catalogue."""
-    return tuple(_THEMES)
+def themes() -> dict[str, str]:
+    """Return the themes of the catalogue: what each is about, by name."""
+    return {name: (module.__doc__ or "").strip() for name, module in _THEMES.items()}
 
 
 def laws(theme: str | None = None) -> tuple[str, ...]:
@@ -88,7 +92,7 @@ def laws(theme: str | None = None) -> tuple[str, ...]:
         return tuple(_CATALOGUE)
     if theme not in _THEMES:
         raise InputError(f"there is no theme {theme!r}; known: {', '.join(_THEMES)}")
-    return tuple(law.name for law in _THEMES[theme])
+    return tuple(law.name for law in _THEMES[theme].LAWS)
 
 
 def law(name: str) -> Law:

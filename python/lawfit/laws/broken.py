@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import InputError
 from ..law import Law, Parameter, Published, Source, Variable
 
 __all__ = ["LAWS", "bnsl"]
@@ -13,13 +14,6 @@ _FIGURE = {
     "c2": -0.811, "d2": 1e14, "f2": 1.425,
     "c3": 2.1, "d3": 2e20, "f3": 0.05,
 }  # fmt: skip
-_EXAMPLES = {
-    1: {"a": 0.2, "b": 8.0, "c0": 0.1, "c1": 0.5, "d1": 1e6, "f1": 0.4},
-    2: {
-        "a": 0.2, "b": 8.0, "c0": 0.1, "c1": 0.5, "d1": 1e5, "f1": 0.4,
-        "c2": -0.4, "d2": 1e8, "f2": 0.4,
-    },
-}  # fmt: skip
 _SPANS = {1: (1e3, 1e9), 2: (1e2, 1e11), 3: (1e-1, 1e26)}
 
 
@@ -30,17 +24,27 @@ def bnsl(breaks: int = 1) -> Law:
     ----------
     breaks : int
         Number of breaks; 0 is a power law with a limit.
+
+    Raises
+    ------
+    InputError
+        If the number is below 0.
     """
+    if breaks < 0:
+        raise InputError(f"a law cannot have {breaks} breaks; give 0 or more")
     low, high = _SPANS.get(breaks, _SPANS[3])
     parameters = [
         Parameter("a", "log", start=(1e-4, 1.0), description="limit of the metric"),
         Parameter("b", "log", start=(0.1, 1e4), description="scale at x = 1"),
         Parameter("c0", start=(-0.2, 0.5), description="exponent before the first break"),
     ]
+    example = {"a": 0.2, "b": 8.0, "c0": 0.1}
     factors = ""
     for i in range(1, breaks + 1):
         factors += f" * (1 + (x / d{i})**(1 / f{i}))**(-c{i} * f{i})"
         ends = (low * (high / low) ** ((i - 1) / breaks), low * (high / low) ** (i / breaks))
+        middle = float(f"{ends[0] ** 0.5 * ends[1] ** 0.5:.1e}")
+        example |= {f"c{i}": 0.5 if i % 2 else -0.4, f"d{i}": middle, f"f{i}": 0.4}
         parameters += [
             Parameter(f"c{i}", start=(-1.0, 1.5), description=f"change of exponent at break {i}"),
             Parameter(f"d{i}", "log", start=ends, description=f"x of break {i}"),
@@ -66,7 +70,7 @@ def bnsl(breaks: int = 1) -> Law:
         ]
         if breaks == 3
         else (),
-        example=_EXAMPLES.get(breaks),
+        example=None if breaks == 3 else example,
         protocol="Squared error of log(y + 1): a grid of 163,840 points for one break, then "
         "Levenberg-Marquardt from the best.",
         notes="Exponent after break i is c0 + ... + ci. The breaks are interchangeable: order "

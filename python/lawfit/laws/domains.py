@@ -348,6 +348,7 @@ FMRI_DATA = Law(
     source=Source(_FMRI, "2305.11863", "abstract, log-linear in training data", 2023),
     example={"a": 0.03, "b": 0.02},
     protocol="A line per subject; residual='linear'.",
+    notes="Ceiling as in fmri-parameters. The abstract prints no coefficients.",
 )
 
 _L2M = "L^2M: Mutual Information Scaling Law for Long-Context Language Modeling"

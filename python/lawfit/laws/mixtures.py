@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..errors import InputError
 from ..law import Law, Parameter, Source, Variable
 
 _MIXING = Source(
@@ -27,7 +28,14 @@ def data_mixing(domains: int = 3) -> Law:
     ----------
     domains : int
         Number of training domains.
+
+    Raises
+    ------
+    InputError
+        If the number is below 1.
     """
+    if domains < 1:
+        raise InputError(f"a mixture cannot have {domains} domains; give 1 or more")
     numbers = range(1, domains + 1)
     return Law(
         f"c + k * exp({' + '.join(f't_{j} * r_{j}' for j in numbers)})",
@@ -49,7 +57,7 @@ def data_mixing(domains: int = 3) -> Law:
         ],
         name=f"data-mixing-{domains}",
         source=_MIXING,
-        example={"c": 2.0, "k": 1.5, **{f"t_{j}": 0.3 - 0.9 * j for j in numbers}},
+        example={"c": 2.0, "k": 1.5, **{f"t_{j}": round(0.3 - 0.9 * j, 1) for j in numbers}},
         protocol=_MIXING_PROTOCOL,
         notes="Loss on one validation domain; a whole set is the weighted sum over domains. On "
         "shares that sum to 1, k and the t_j are not identified together: fix one t_j. "

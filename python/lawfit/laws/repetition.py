@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..errors import InputError
 from ..law import Law, Parameter, Published, Source, Variable
 
 _MUENNIGHOFF = "Scaling Data-Constrained Language Models"
@@ -139,7 +140,14 @@ def data_filtering(epochs: int = 10, *, released: bool = False) -> Law:
     released : bool
         The form of the authors' released code, whose product multiplies the floor d too and whose
         scale a stands inside the power.
+
+    Raises
+    ------
+    InputError
+        If the number of epochs is below 1.
     """
+    if epochs < 1:
+        raise InputError(f"runs cannot have {epochs} epochs at most; give 1 or more")
     passes = "max(n / pool, 1)"
     growth = "".join(
         f" * (max(min({passes}, {k}), {k - 1}) / {k - 1})**(b * 0.5**({k - 1} / tau))"
