@@ -136,7 +136,7 @@ PYTHON_LAYERS = (
     {"compiler"},
     {"tables", "runs", "law"},
     {"laws", "losses", "starts", "protocols"},
-    {"datasets", "problem"},
+    {"datasets", "listing", "problem"},
     {"result", "fitting"},
     {"uncertainty", "planning"},
     {"cli"},
