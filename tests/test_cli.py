@@ -163,10 +163,10 @@ def test_one_law_in_full(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_law_in_full(capsys: pytest.CaptureFixture[str]) -> None:
-    for theme, name in [(theme, name) for theme in themes() for name in lf.laws(theme)]:
+    for about, name in [(t, name) for t in themes() for name in lf.laws(t)]:
         law = lf.law(name)
         words = " ".join(succeed(capsys, "laws", name).split())
-        assert f"{law.name} ({theme}) {law.target} = {law.formula} " in words
+        assert f"{law.name} ({about}) {law.target} = {law.formula} " in words
         for item in (*law.declared_variables, *law.parameters):
             assert f" {item.name} {' '.join(item.description.split())}" in words
         for text in (law.notes, law.protocol, law.source.title, law.source.equation):

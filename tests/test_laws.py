@@ -221,7 +221,9 @@ def test_recovery_with_the_exponents_tied_as_in_the_source() -> None:
 # --- families --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("law", [bnsl(0), bnsl(4), data_mixing(1), data_mixing(7)], ids=str)
+@pytest.mark.parametrize(
+    "law", [bnsl(0), bnsl(4), data_mixing(1), data_mixing(7), data_filtering(3)], ids=str
+)
 def test_members_of_families_simulate(law: lf.Law) -> None:
     runs = law.simulate(50, noise=0.0)
     assert np.isfinite(runs.numbers(law.target)).all()

@@ -61,7 +61,7 @@ HENIGHAN_SIZE = Law(
     "L_inf + (N_0 / N)**alpha",
     [
         _IRREDUCIBLE,
-        Parameter("N_0", "log", start=(1.0, 1e12), description="parameters of reducible loss 1"),
+        Parameter("N_0", "log", start=(1.0, 1e15), description="parameters of reducible loss 1"),
         _EXPONENT,
     ],
     [Variable("N", "parameters", "model parameters without embeddings", span=(1e4, 3e9))],

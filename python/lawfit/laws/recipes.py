@@ -314,7 +314,7 @@ PENDING: tuple[dict[str, Any], ...] = (
             Variable("size", "", "the model, as text", levels=_SIZE_NAMES[1:]),
             Variable("X", "samples", "samples seen", span=(500.0, 54e3)),
         ],
-        "name": "reinforcement-floor",
+        "name": "rl-post-training-floor",
         "target": "error",
         "source": Source(_RL, "2509.25300", "repository, postopenai_lookup", 2025),
         "protocol": _CMA.replace("; K_max in 0 to 2, N_0 in 1e8 to 1e11", ""),

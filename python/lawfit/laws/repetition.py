@@ -170,12 +170,14 @@ def data_filtering(epochs: int = 10, *, released: bool = False) -> Law:
             Parameter("d", "log", start=(0.01, 1.0), description="floor of the error"),
         ],
         _POOL,
-        name="data-filtering-released" if released else "data-filtering",
+        name="data-filtering"
+        + ("-released" if released else "")
+        + (f"-{epochs}" if epochs != 10 else ""),
         target="error",
         source=_FILTERING,
         published=[
             Published(
-                f"goyal2024-tmars-{label.split()[0]}" + ("" if "top" in label else "-to-next"),
+                f"goyal2024-tmars-{label.removesuffix(' %').replace(' ', '-')}",
                 {"a": 0.025, "b": b, "tau": tau, "d": 0.1},
                 "results/parameter_values.jsonl of the authors' repository, utility form",
                 f"T-MARS score, {label} of the pool; ImageNet zero-shot error",
