@@ -13,6 +13,7 @@ import pytest
 
 import lawfit as lf
 from lawfit.cli import run
+from lawfit.laws import themes
 
 HEADER = "N,D,loss"
 
@@ -103,25 +104,98 @@ def test_demo_plan_is_the_closed_form(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_laws(capsys: pytest.CaptureFixture[str]) -> None:
-    out = succeed(capsys, "laws")
+    lines = succeed(capsys, "laws").splitlines()
     for name in lf.laws():
-        assert f"{name} " in out
-        assert lf.law(name).formula in out
-        assert lf.law(name).source.arxiv in out
+        law = lf.law(name)
+        (line,) = [one for one in lines if one.startswith(f"  {name} ")]
+        assert f" {', '.join(law.variables)} -> {law.target} " in line
+        assert line.endswith(f" {law.source.title}")
+    for theme, about in themes().items():
+        start = lines.index(f"{theme}: {about}")
+        for line, name in zip(lines[start + 1 :], lf.laws(theme), strict=False):
+            assert line.split()[0] == name
+    assert lines[-1] == f"{len(lf.laws())} laws. One in full: lawfit laws NAME"
+
+
+def test_laws_of_a_theme_or_with_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    def names(*arguments: str) -> list[str]:
+        return [e["name"] for e in json.loads(succeed(capsys, "laws", "--json", *arguments))]
+
+    assert names("--theme", "precision") == list(lf.laws("precision"))
+    found = names("--search", "PRECISION")
+    assert {"precision", "k-bit", "inference-aware"} - set(found) == {"inference-aware"}
+    assert "kaplan" not in found
+    assert names("--search", "2001.08361")[0] == "kaplan"
+    assert names("--search", "logaddexp") == ["porian-loss"]
+    both = names("--theme", "sparsity", "--search", "upcycling")
+    assert both == [n for n in names("--search", "upcycling") if n in lf.laws("sparsity")]
+    assert both
+    assert names("--search", "no such words") == []
+    assert succeed(capsys, "laws", "--search", "no such words") == "no law mentions it\n"
+    assert "\n1 law. One" in succeed(capsys, "laws", "--search", "logaddexp")
+    out = succeed(capsys, "laws", "--search", "PRECISION")
+    assert out.endswith(f"{len(found)} laws. One in full: lawfit laws NAME\n")
+    assert "no theme 'x'; known: dense" in fail(capsys, "laws", "--theme", "x")
+
+
+def test_one_law_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    out = succeed(capsys, "laws", "chinchilla")
+    law = lf.law("chinchilla")
+    assert out.startswith("chinchilla (dense)\n")
+    assert f"loss = {law.formula}\n" in out
+    words = " ".join(out.split())
+    assert f"{law.source.title} arXiv 2203.15556 (2022)" in words
+    assert "N model parameters" in words
+    assert "[parameters]; 5e+07 to 2e+10" in words
+    assert "alpha exponent of the parameter term; starts 0 to 2" in words
+    assert "coefficients besiroglu2024 E = 1.8172, A = 482.01" in words
+    assert "not checked" not in words
+    for text in (law.published[0].note, law.published[0].units, law.protocol):
+        assert text in words
+    assert [json.loads(succeed(capsys, "laws", "--json", "kaplan"))[0]["name"]] == ["kaplan"]
+    two = succeed(capsys, "laws", "kaplan", "routed-flops")
+    assert two.startswith("kaplan (dense)\n")
+    assert "\n\nrouted-flops (sparsity)\n" in two
+    assert "not checked against a second source" in two
+    assert "plausible sizes for trials; not coefficients of the source" in two
+    assert "did you mean chinchilla?" in fail(capsys, "laws", "chinchila")
+    assert "not both" in fail(capsys, "laws", "kaplan", "--theme", "dense")
+
+
+def test_every_law_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    for about, name in [(t, name) for t in themes() for name in lf.laws(t)]:
+        law = lf.law(name)
+        words = " ".join(succeed(capsys, "laws", name).split())
+        assert f"{law.name} ({about}) {law.target} = {law.formula} " in words
+        for item in (*law.declared_variables, *law.parameters):
+            assert f" {item.name} {' '.join(item.description.split())}" in words
+        for text in (law.notes, law.protocol, law.source.title, law.source.equation):
+            assert " ".join(text.split()) in words
 
 
 def test_laws_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     entries = json.loads(succeed(capsys, "laws", "--json"))
     assert [entry["name"] for entry in entries] == list(lf.laws())
     keys = {"name", "formula", "variables", "parameters", "title", "arxiv", "equation", "published"}
+    keys |= {"theme", "target", "protocol", "example", "notes", "verified", "year"}
     for entry in entries:
         assert keys <= set(entry)
         law = lf.law(entry["name"])
+        assert law.name in lf.laws(entry["theme"])
         assert entry["formula"] == law.formula
-        assert entry["variables"] == list(law.variables)
+        assert entry["target"] == law.target
+        assert entry["example"] == law.example
+        assert entry["variables"] == list(law.variables) == list(entry["variable_details"])
         assert entry["parameters"] == [p.name for p in law.parameters]
+        assert list(entry["parameter_details"]) == entry["parameters"]
+        for variable in law.declared_variables:
+            details = entry["variable_details"][variable.name]
+            assert details["unit"] == variable.unit
+            assert details["description"] == variable.description
+            assert details["span"] or details["levels"]
         for given, kept in zip(law.published, entry["published"], strict=True):
             assert kept["params"] == given.params
+            assert set(kept) == {"name", "params", "where", "units", "note"}
             assert set(kept["params"]) == set(entry["parameters"])
 
 
@@ -493,5 +567,5 @@ def test_a_reader_that_leaves_early(plain: str) -> None:
         ["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0
-    assert done.stdout.startswith("chinchilla")
+    assert done.stdout.startswith("dense: ")
     assert "Traceback" not in done.stderr

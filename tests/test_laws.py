@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -14,32 +15,22 @@ from lawfit import reference
 from lawfit.compiler import compile_law, resolve
 from lawfit.formula import parse
 from lawfit.law import scale_factors
+from lawfit.laws import bnsl, data_filtering, data_mixing, themes
 
 CATALOGUE = lf.laws()
-PUBLISHED = [(name, p.name) for name in CATALOGUE for p in lf.law(name).published]
-EXAMPLES = [name for name in CATALOGUE if lf.law(name).example is not None]
+# Every set of coefficients: the published ones, and the examples of laws that have none.
+SETS = [(name, p.name) for name in CATALOGUE for p in lf.law(name).published]
+SETS += [(name, None) for name in CATALOGUE if not lf.law(name).published]
 BITS = ("P_w", "P_a", "P_kv", "P_post")
 
-# Coefficients for the laws that have no published set of their own: those of the shifted form
-# without its shifts. The source's sensitivities and penalty, so their sizes are realistic.
-KUMAR = dict(lf.law("precision-shifted").published[0].params)
+KUMAR = lf.law("precision-shifted").coefficients()
 WITHOUT_SHIFTS = {k: v for k, v in KUMAR.items() if not k.startswith("n_")}
-OWN_SETS = {
-    "precision": WITHOUT_SHIFTS,
-    "precision-training": {
-        k: v for k, v in WITHOUT_SHIFTS.items() if k in lf.law("precision-training").formula
-    },
-}
 
 
-def published(name: str, which: str) -> dict[str, float]:
-    return next(dict(p.params) for p in lf.law(name).published if p.name == which)
-
-
-def runs_for(name: str, rows: int = 150) -> dict[str, np.ndarray]:
-    """Draw the variables in the ranges that the sources trained in."""
+def columns_for(law: lf.Law, rows: int = 150) -> dict[str, np.ndarray]:
+    """Draw the variables in the ranges that the source trained in."""
     rng = np.random.default_rng(1)
-    return {v.name: v.draw(rows, rng) for v in lf.law(name).declared_variables or ()}
+    return {v.name: v.draw(rows, rng).astype(float) for v in law.declared_variables or ()}
 
 
 # --- the catalogue ---------------------------------------------------------------------------
@@ -47,9 +38,37 @@ def runs_for(name: str, rows: int = 150) -> dict[str, np.ndarray]:
 
 def test_names() -> None:
     assert {"chinchilla", "kaplan", "power-law", "precision"} <= set(CATALOGUE)
-    assert all(lf.law(name).name == name for name in CATALOGUE)
+    assert len(CATALOGUE) >= 200
+    for name in CATALOGUE:
+        assert lf.law(name).name == name
+        assert re.fullmatch(r"[a-z0-9.]+(-[a-z0-9.]+)*", name)
     with pytest.raises(lf.InputError, match=r"did you mean chinchilla\?"):
         lf.law("Chinchilla")
+
+
+def test_every_law_has_one_theme() -> None:
+    assert [name for theme in themes() for name in lf.laws(theme)] == list(CATALOGUE)
+    assert len(set(CATALOGUE)) == len(CATALOGUE)
+    assert all(re.fullmatch(r"Laws .+\.", about) for about in themes().values())
+    with pytest.raises(lf.InputError, match="no theme 'density'; known: dense, "):
+        lf.laws("density")
+
+
+def test_no_law_stands_there_twice() -> None:
+    laws = [lf.law(name) for name in CATALOGUE]
+    same = Counter((law.source.title, law.formula, law.target) for law in laws)
+    assert [key for key, n in same.items() if n > 1] == []
+
+
+def test_a_paper_is_cited_in_one_way() -> None:
+    sources = [lf.law(name).source for name in CATALOGUE]
+    papers = {(s.title, s.arxiv, s.year) for s in sources}
+    assert len(papers) == len({s.title for s in sources}) == len({s.arxiv for s in sources})
+    for title, arxiv, year in papers:
+        assert title == title.strip()
+        assert re.fullmatch(r"\d{4}\.\d{5}", arxiv)
+        assert year is not None
+        assert 0 <= year - (2000 + int(arxiv[:2])) <= 1
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -57,11 +76,15 @@ def test_every_law_is_complete(name: str) -> None:
     law = lf.law(name)
     assert law.source.title
     assert law.source.equation
-    assert law.source.year is not None
-    assert law.source.arxiv.replace(".", "").isdigit()
     assert law.target.isidentifier()
+    assert law.target not in law.variables
     assert law.declared_variables
-    assert law.published or law.example or name in OWN_SETS
+    # Where a number of the example comes from, and what was not checked.
+    assert law.published or (law.example and law.notes)
+    assert law.verified or law.notes
+    for variable in law.declared_variables:
+        assert variable.description
+        assert (variable.span is None) != (variable.levels is None)
     # Nothing is left to inference, in any table.
     declared = {p.name for p in law.declared_parameters}
     assert declared == {p.name for p in law.parameters_in(["nothing"])}
@@ -72,6 +95,10 @@ def test_every_law_is_complete(name: str) -> None:
         low, high = parameter.start
         assert parameter.bounds[0] <= low < high <= parameter.bounds[1]
         assert low > 0 or parameter.transform == "identity"
+    for entry in law.published:
+        assert entry.where
+        assert entry.units
+    assert len({p.name for p in law.published}) == len(law.published)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -91,43 +118,59 @@ def test_every_law_compiles_in_every_space(name: str) -> None:
         assert program.disassemble()
 
 
-@pytest.mark.parametrize(("name", "which"), PUBLISHED + [(name, None) for name in EXAMPLES])
-def test_coefficients_give_plausible_values(name: str, which: str | None) -> None:
+@pytest.mark.parametrize(("name", "which"), SETS)
+def test_every_set_agrees_with_the_twin(name: str, which: str | None) -> None:
     law = lf.law(name)
-    params = dict(law.example or {}) if which is None else published(name, which)
+    params, columns = law.coefficients(which), columns_for(law)
     assert set(params) == {p.name for p in law.parameters}
-    runs = runs_for(name)
-    value = law.predict(params, runs)
-    assert np.isfinite(value).all()
-    if law.target == "loss":
-        assert ((value > 1.0) & (value < 10.0)).all()
-    np.testing.assert_allclose(value, reference.evaluate(law.formula, params, runs), rtol=1e-12)
-    for entry in law.published:
-        assert entry.where
-        assert entry.units
     for parameter in law.parameters:
         assert parameter.bounds[0] <= params[parameter.name] <= parameter.bounds[1]
+    value = law.predict(params, columns)
+    assert np.isfinite(value).all()
+    assert value.std() > 0
+    if law.target == "loss":
+        assert value.min() > 0
+    twin, jacobian = reference.evaluate_with_gradient(law.formula, params, columns, list(params))
+    spread = twin.std()
+    np.testing.assert_allclose(value, twin, rtol=1e-12, atol=1e-12 * spread)
+
+    names, logs = list(params), {p.name for p in law.parameters if p.transform == "log"}
+    tree = resolve(
+        parse(law.formula),
+        variables=law.variables,
+        log_parameters=logs,
+        positive={n for n, column in columns.items() if (column > 0).all()},
+    )
+    program = compile_law(tree, variables=law.variables, parameters=names)
+    x = [math.log(v) if n in logs else v for n, v in params.items()]
+    got, slopes = program.values_and_jacobian(list(columns.values()), len(value), x)
+    np.testing.assert_allclose(got, twin, rtol=1e-12, atol=1e-12 * spread)
+    for j, n in enumerate(names):
+        slope = jacobian[:, j] * (params[n] if n in logs else 1.0)  # of a logarithm: p df/dp
+        scale = np.abs(slope).max()
+        assert scale > 0, f"{n} changes nothing"
+        np.testing.assert_allclose(slopes[:, j], slope, rtol=1e-10, atol=1e-11 * scale, err_msg=n)
 
 
 def test_published_values_by_hand() -> None:
     # Hoffmann et al.: Chinchilla itself, 70e9 parameters on 1.4e12 tokens.
     chinchilla = lf.law("chinchilla")
-    loss = chinchilla.predict(published("chinchilla", "hoffmann2022"), {"N": [70e9], "D": [1.4e12]})
+    loss = chinchilla.predict(chinchilla.coefficients("hoffmann2022"), {"N": [70e9], "D": [1.4e12]})
     assert loss[0] == pytest.approx(1.69 + 406.4 / 70e9**0.34 + 410.7 / 1.4e12**0.28, rel=1e-13)
     assert loss[0] == pytest.approx(1.937, abs=1e-3)
     # Kaplan et al.: with unlimited data, L(N) = (6.4e13 / N)**0.076.
     kaplan = lf.law("kaplan")
-    loss = kaplan.predict(published("kaplan", "kaplan2020"), {"N": [1e9], "D": [1e30]})
+    loss = kaplan.predict(kaplan.coefficients("kaplan2020"), {"N": [1e9], "D": [1e30]})
     assert loss[0] == pytest.approx((6.4e13 / 1e9) ** 0.076, rel=1e-9)
 
 
 def test_the_precision_laws_agree_where_they_should() -> None:
-    runs = runs_for("precision")
+    runs = columns_for(lf.law("precision"))
     loss = lf.law("precision").predict(WITHOUT_SHIFTS, runs)
     shifted = lf.law("precision-shifted").predict({**KUMAR, "n_w": 0, "n_a": 0, "n_kv": 0}, runs)
     np.testing.assert_allclose(loss, shifted, rtol=1e-13)
-    training = lf.law("precision-training").predict(OWN_SETS["precision-training"], runs)
-    np.testing.assert_array_less(training, loss)
+    law = lf.law("precision-training")
+    np.testing.assert_array_less(law.predict(law.coefficients(), runs), loss)
     # At many bits all that is left is the law of Chinchilla.
     many = {**runs, **{v: np.full(150, 1e3) for v in BITS}}
     dense = lf.law("chinchilla").predict(
@@ -136,42 +179,77 @@ def test_the_precision_laws_agree_where_they_should() -> None:
     np.testing.assert_allclose(lf.law("precision").predict(WITHOUT_SHIFTS, many), dense, rtol=1e-13)
 
 
-# Simulated losses carry 53 bits and each law is identified by its runs, so what limits recovery is
-# conditioning: log A and alpha, or gamma and n, trade off along a valley in which one unit of
-# rounding moves them by 1e-13 to 1e-12. Tolerances leave a factor of 1,000.
-RECOVERY: list[tuple[str, Mapping[str, float], float]] = [
-    *((name, published(name, which), 1e-10) for name, which in PUBLISHED),
-    *((name, params, 1e-9) for name, params in OWN_SETS.items()),
-    *((name, dict(lf.law(name).example or {}), 1e-9) for name in EXAMPLES),
-]
+# --- recovery --------------------------------------------------------------------------------
+
+# Laws whose runs do not tell their coefficients apart, even without noise; their notes say why.
+NOT_IDENTIFIED = {"distillation-nested", "wukong"}
 
 
-@pytest.mark.parametrize(
-    ("name", "params", "rel"),
-    RECOVERY,
-    ids=[f"{i}-{name}" for i, (name, *_) in enumerate(RECOVERY)],
-)
-def test_every_law_recovers_its_own_coefficients(
-    name: str, params: Mapping[str, float], rel: float
-) -> None:
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_law_recovers_its_own_coefficients(name: str) -> None:
+    """Simulated targets carry 53 bits, so that conditioning alone limits what comes back.
+
+    Log A and alpha, or gamma and n, trade off along a valley in which one unit of rounding moves
+    them by 1e-13 to 1e-11. The tolerance leaves a factor of 1,000.
+    """
     law = lf.law(name)
-    runs = runs_for(name)
-    value = law.predict(params, runs)
-    space = "log" if (value > 0).all() else "linear"
-    fit = lf.fit(law, {**runs, law.target: value}, residual=space, starts=12)
-    assert fit.status == "exact"
-    assert fit.params == pytest.approx(dict(params), rel=rel, abs=1e-12)
-    assert fit.starts.hits >= 6
-    np.testing.assert_allclose(fit.predict(runs), value, rtol=1e-12)
+    params = law.coefficients()
+    runs = law.simulate(200, noise=0.0, rng=1)
+    exact = runs.numbers(law.target)
+    space = "log" if (exact > 0).all() else "linear"
+    fit = lf.fit(law, runs, residual=space, starts=12)
+    # Rounding of the target can keep the objective from zero, and then no step lowers it.
+    assert fit.status in ("exact", "converged", "stalled")
+    np.testing.assert_allclose(fit.predict(runs), exact, rtol=1e-11, atol=1e-11 * exact.std())
+    if name not in NOT_IDENTIFIED:
+        for n, value in params.items():
+            assert fit.params[n] == pytest.approx(value, rel=1e-8, abs=0.0 if value else 1e-12), n
+
+
+@pytest.mark.parametrize("name", sorted(NOT_IDENTIFIED))
+def test_the_notes_say_what_is_not_identified(name: str) -> None:
+    assert "identif" in lf.law(name).notes
 
 
 def test_recovery_with_the_exponents_tied_as_in_the_source() -> None:
     law = lf.law("precision-training")
-    runs = runs_for("precision-training")
-    params = OWN_SETS["precision-training"]
-    table = {**runs, "loss": law.predict(params, runs)}
-    fit = lf.fit(law, table, tied=[("alpha", "beta")], starts=12)
-    assert fit.params == pytest.approx(params, rel=1e-9)
+    runs = law.simulate(150, noise=0.0, rng=1)
+    fit = lf.fit(law, runs, tied=[("alpha", "beta")], starts=12)
+    assert fit.params == pytest.approx(law.coefficients(), rel=1e-9)
+
+
+# --- families --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "law", [bnsl(0), bnsl(4), data_mixing(1), data_mixing(7), data_filtering(3)], ids=str
+)
+def test_members_of_families_simulate(law: lf.Law) -> None:
+    runs = law.simulate(50, noise=0.0)
+    assert np.isfinite(runs.numbers(law.target)).all()
+    assert {p.name for p in law.parameters} == set(law.coefficients())
+    assert law.name not in CATALOGUE
+
+
+def test_families_hold_one_another() -> None:
+    # A break of no change is none.
+    x = {"x": np.geomspace(1e3, 1e9, 50)}
+    one = lf.law("bnsl-1").coefficients()
+    two = {**one, "c2": 0.0, "d2": 1e7, "f2": 0.5}
+    np.testing.assert_allclose(bnsl(2).predict(two, x), bnsl(1).predict(one, x), rtol=1e-14)
+    # A domain of no share is none.
+    shares = {"r_1": np.linspace(0, 1, 9), "r_2": np.linspace(1, 0, 9), "r_3": np.zeros(9)}
+    three = lf.law("data-mixing-3").coefficients()
+    two = {n: v for n, v in three.items() if n != "t_3"}
+    np.testing.assert_allclose(
+        data_mixing(3).predict(three, shares), data_mixing(2).predict(two, shares), rtol=1e-14
+    )
+    # Epochs that no run reaches change nothing.
+    columns = {"n": np.geomspace(3e7, 1.2e8, 30), "pool": np.full(30, 3.2e7)}
+    params = lf.law("data-filtering").coefficients()
+    np.testing.assert_allclose(
+        data_filtering(4).predict(params, columns), data_filtering(9).predict(params, columns)
+    )
 
 
 # --- what is inferred ------------------------------------------------------------------------
@@ -275,6 +353,9 @@ def test_laws_print_and_survive_json() -> None:
         (lambda: lf.Law("a * N").predict({"b": 1.0}, {"N": [1.0]}), "a"),
         (lambda: lf.Law("a * N").predict({"a": 1.0}, {"M": [1.0]}), "'N'|\"N\""),
         (lambda: lf.Law("a * N").predict({"a": 1.0, "b": 1.0}, {"N": [1.0]}), "'b' is not"),
+        (lambda: bnsl(-1), "cannot have -1 breaks"),
+        (lambda: data_mixing(0), "cannot have 0 domains"),
+        (lambda: data_filtering(0), "cannot have 0 epochs"),
         (lambda: lf.protocol("hoffman2022"), "did you mean hoffmann2022"),
         (lambda: lf.datasets.load("nothing"), "simulated_chinchilla"),
     ],

@@ -120,7 +120,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
         return box_.bound_is_active() ? Status::at_bound : Status::converged;
     };
     double radius = options_.initial_radius;
-    bool newton = false;
+    bool newton = false, newton_failed = false;  // failed: at the present point
     damping_ = relative_damping_ = 0.0;
     double last_small_decrement = INFINITY;
     int idle_steps = 0, rejections = 0;
@@ -138,6 +138,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
         if (!trust_step(radius)) {
             if (!newton) return Status::stalled;
             newton = false;
+            newton_failed = true;
             build_model(false);
             continue;
         }
@@ -154,6 +155,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
         const bool small = full && decrement_ <= noise;
         if (full && decrement_ <= tolerance * reference()) {
             if (newton) return converged();
+            if (newton_failed) return Status::stalled;
             newton = true;  // only the exact Hessian certifies a minimum
             build_model(true);
             continue;
@@ -177,7 +179,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
             if (radius <= 1e-14 || ++rejections > 60) {
                 // Rounding of F hides any further gain.
                 if (decrement_ <= std::max(1e-9 * reference(), noise)) return converged();
-                if (newton) return Status::stalled;
+                if (newton || newton_failed) return Status::stalled;
                 newton = true;
                 build_model(true);
                 radius = options_.initial_radius;
@@ -190,6 +192,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
         x_ = trial_;
         f_ = f_trial;
         evaluator_is_at_x_ = true;
+        newton_failed = false;
         if (ratio < 0.25 && !small)
             radius = 0.5 * length;
         else if (ratio > 0.75 && length > 0.7 * radius)

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import click
 
-from . import _core, datasets
+from . import _core, datasets, listing
 from .benchmark import benchmark, format_report
 from .errors import FitError, InputError, Interrupted
 from .fitting import fit as fit_law
-from .laws import law, laws
+from .laws import law
 from .planning.allocation import compute_optimal
 from .result import Fit, write_json
 from .runs import parse_derivation, read
@@ -171,42 +171,25 @@ def demo(threads: int | None, quiet: bool) -> None:
 
 
 @app.command("laws")
+@click.option("--theme", metavar="THEME", help="Of one theme only.")
+@click.option("--search", metavar="TEXT", help="With TEXT in name, title, formula or notes.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def list_laws(as_json: bool) -> None:
-    """List the catalogue."""
-    entries = [law(name) for name in laws()]
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+def list_laws(names: tuple[str, ...], theme: str | None, search: str | None, as_json: bool) -> None:
+    """List the catalogue, or show the laws of the given NAMEs in full."""
+    if names and (theme is not None or search is not None):
+        raise InputError("give names, or --theme and --search, not both")
+    chosen = [law(name) for name in names] or listing.find(search or "", theme)
     if as_json:
-        print(json.dumps([_law_entry(entry) for entry in entries], indent=2))
-        return
-    width = max(len(e.name) for e in entries)
-    for entry in entries:
-        source = entry.source
-        print(f"{entry.name:<{width}}  {entry.formula}")
-        print(f"{'':<{width}}  {source.title} (arXiv {source.arxiv}, {source.equation})")
-
-
-def _law_entry(entry: Any) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "formula": entry.formula,
-        "variables": list(entry.variables),
-        "parameters": [p.name for p in entry.parameters],
-        "title": entry.source.title,
-        "arxiv": entry.source.arxiv,
-        "equation": entry.source.equation,
-        "verified": entry.verified,
-        "notes": entry.notes,
-        "published": [
-            {
-                "name": p.name,
-                "params": dict(p.params),
-                "where": p.where,
-                "units": p.units,
-                "note": p.note,
-            }
-            for p in entry.published
-        ],
-    }
+        print(json.dumps([listing.entry(one) for one in chosen], indent=2))
+    elif names:
+        print("\n\n".join(listing.page(one) for one in chosen))
+    elif chosen:
+        print(listing.table(chosen))
+        count = f"{len(chosen)} law{'s' if len(chosen) > 1 else ''}"
+        print(f"\n{count}. One in full: lawfit laws NAME")
+    else:
+        print("no law mentions it")
 
 
 @app.command("fit", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""The catalogue: every law by name. The modules beside this one hold data only."""
+"""The catalogue: every law by name, by theme, or made for a number of breaks, domains or epochs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,41 @@ import difflib
 from ..errors import InputError
 from ..law import Law
 from . import (
+    applied,
     architecture,
+    axes,
+    broken,
     compute,
     dense,
+    distillation,
+    domains,
+    downstream,
     hyperparameters,
+    imaging,
+    inference,
     kaplan,
+    mixtures,
     overtraining,
     precision,
+    quantization,
+    recipes,
+    reinforcement,
+    repetition,
     schedule,
+    serving,
+    solvable,
+    sparsity,
+    spectra,
+    theory,
+    transfer,
 )
+from .broken import bnsl
+from .mixtures import data_mixing
+from .repetition import data_filtering
 
-__all__ = ["as_law", "law", "laws", "themes"]
+__all__ = ["as_law", "bnsl", "data_filtering", "data_mixing", "law", "laws", "themes"]
 
+# In the order of the catalogue.
 _MODULES = (
     dense,
     kaplan,
@@ -27,15 +50,34 @@ _MODULES = (
     hyperparameters,
     schedule,
     overtraining,
+    repetition,
+    mixtures,
     precision,
+    quantization,
+    sparsity,
+    distillation,
+    axes,
+    downstream,
+    transfer,
+    inference,
+    serving,
+    reinforcement,
+    domains,
+    imaging,
+    recipes,
+    applied,
+    broken,
+    spectra,
+    solvable,
+    theory,
 )
-_THEMES = {module.__name__.rpartition(".")[2]: module.LAWS for module in _MODULES}
-_CATALOGUE: dict[str, Law] = {law.name: law for laws in _THEMES.values() for law in laws}
+_THEMES = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
+_CATALOGUE: dict[str, Law] = {law.name: law for module in _MODULES for law in module.LAWS}
 
 
-def themes() -> tuple[str, ...]:
-    """Return the themes of the catalogue."""
-    return tuple(_THEMES)
+def themes() -> dict[str, str]:
+    """Return the themes of the catalogue: what each is about, by name."""
+    return {name: (module.__doc__ or "").strip() for name, module in _THEMES.items()}
 
 
 def laws(theme: str | None = None) -> tuple[str, ...]:
@@ -50,7 +92,7 @@ def laws(theme: str | None = None) -> tuple[str, ...]:
         return tuple(_CATALOGUE)
     if theme not in _THEMES:
         raise InputError(f"there is no theme {theme!r}; known: {', '.join(_THEMES)}")
-    return tuple(law.name for law in _THEMES[theme])
+    return tuple(law.name for law in _THEMES[theme].LAWS)
 
 
 def law(name: str) -> Law:

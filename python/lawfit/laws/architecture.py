@@ -23,13 +23,15 @@ _GEM_T = Variable("T", "tokens", "training tokens", span=(1e10, 3.5e11))
 
 # Scale and exponent of each falling term, with the source's range of starts.
 _TERMS = {
-    scale: [
+    (scale, what): [
         Parameter(scale, "log", start=(1.0, 7.2e10), description=f"scale of the {what} term"),
         Parameter(exponent, start=(0.0, 2.0), description=f"exponent of {what}"),
     ]
     for scale, exponent, what in (
-        ("A", "alpha", "parameters, or of width"),
-        ("B", "beta", "tokens, or of depth"),
+        ("A", "alpha", "parameters"),
+        ("A", "alpha", "width"),
+        ("B", "beta", "tokens"),
+        ("B", "beta", "depth"),
         ("C", "gamma", "parameters"),
         ("D_c", "zeta", "tokens"),
     )
@@ -41,7 +43,7 @@ _EPSILON = Parameter(
 
 GEMSTONES = Law(
     "E + A / N**alpha + B / T**beta",
-    [_FLOOR, *_TERMS["A"], *_TERMS["B"]],
+    [_FLOOR, *_TERMS["A", "parameters"], *_TERMS["B", "tokens"]],
     [_GEM_N, _GEM_T],
     name="gemstones",
     source=Source(_GEMSTONES, "2502.06857", "section 3, approach 3", 2025),
@@ -70,9 +72,9 @@ SHAPE = Law(
     "epsilon + A / w**alpha + B / d**beta + D_c / T**zeta",
     [
         _EPSILON,
-        *_TERMS["A"],
-        *_TERMS["B"],
-        *_TERMS["D_c"],
+        *_TERMS["A", "width"],
+        *_TERMS["B", "depth"],
+        *_TERMS["D_c", "tokens"],
     ],
     [_WIDTH, _DEPTH, _GEM_T],
     name="gemstones-shape",
@@ -95,10 +97,10 @@ SHAPE_SIZE = Law(
     "epsilon + A / w**alpha + B / d**beta + C / p**gamma + D_c / T**zeta",
     [
         _EPSILON,
-        *_TERMS["A"],
-        *_TERMS["B"],
-        *_TERMS["C"],
-        *_TERMS["D_c"],
+        *_TERMS["A", "width"],
+        *_TERMS["B", "depth"],
+        *_TERMS["C", "parameters"],
+        *_TERMS["D_c", "tokens"],
     ],
     [_WIDTH, _DEPTH, Variable("p", "parameters", "model parameters", span=(5e7, 2e9)), _GEM_T],
     name="gemstones-shape-parameters",
@@ -156,7 +158,7 @@ STEP_TIME = Law(
 
 TIME_LOSS = Law(
     "E + A / N**alpha + B / (tokens_per_step * time / step_time)**beta",
-    [_FLOOR, *_TERMS["A"], *_TERMS["B"]],
+    [_FLOOR, *_TERMS["A", "parameters"], *_TERMS["B", "tokens"]],
     [
         Variable("N", "parameters", "model parameters", span=(1e6, 1e9)),
         Variable("time", "seconds", "wall-clock time of the run", span=(6e2, 1e5)),

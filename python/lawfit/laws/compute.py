@@ -47,7 +47,7 @@ PORIAN_SIZE = Law(
         Parameter("a", start=(0.0, 1.0), description="exponent in compute"),
     ],
     [_PORIAN_C],
-    name="porian-optimal-size",
+    name="porian-optimal-parameters",
     target="N_opt",
     source=Source(_PORIAN, "2406.19146", "section 2 and figure 1", 2024),
     published=[
@@ -107,7 +107,10 @@ MUON = Law(
 )
 
 _LINEAR = Source(
-    "Scaling Laws for Linear Complexity Language Models", "2406.16690", "section 4, L(C)", 2024
+    "Scaling Laws for Linear Complexity Language Models",
+    "2406.16690",
+    "section 4, L(C) and N_opt(C)",
+    2024,
 )
 _LINEAR_SETS = {
     "llama": (3.7087, 0.0798, 1.82e8, 0.7118),
@@ -144,7 +147,7 @@ LINEAR_SIZE = Law(
         Parameter("a", start=(0.0, 1.0), description="exponent in compute"),
     ],
     [Variable("C", _PF_DAYS, "training compute", span=(0.1, 150.0))],
-    name="linear-complexity-optimal-size",
+    name="linear-complexity-optimal-parameters",
     target="N_opt",
     source=_LINEAR,
     published=[

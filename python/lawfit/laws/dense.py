@@ -158,7 +158,7 @@ HESTNESS_SIZE = Law(
         Parameter("beta_p", start=(0.0, 1.5), description="exponent"),
     ],
     [Variable("m", "examples", "size of the training set; words for language", span=(1e6, 1e9))],
-    name="hestness-size",
+    name="hestness-optimal-parameters",
     target="s",
     source=Source(_HESTNESS, "1712.00409", "section 2, s(m)", 2017),
     example={"alpha": 10.0, "beta_p": 0.69},

@@ -216,7 +216,7 @@ TIME_BATCH = Law(
         ),
     ],
     [_TIME_T],
-    name="time-transfer-batch",
+    name="time-transfer-critical-batch",
     target="B_crit",
     source=Source(_TIME, "2410.05838", "B_crit proportional to T (abstract)", 2024),
     example={"b": 2e-5, "p": 1.0},
@@ -230,7 +230,7 @@ TIME_BATCH = Law(
 _SHUAI = "Scaling Law for Language Models Training Considering Batch Size"
 _SHUAI_C = Variable("C", "FLOP", "training compute", span=(1e18, 5e21))
 _SHUAI_LAWS = {
-    "size": ("N_opt", 0.464, 1.1, (1e-6, 1e6), "parameters"),
+    "parameters": ("N_opt", 0.464, 1.1, (1e-6, 1e6), "parameters"),
     "tokens": ("D_opt", 0.536, 0.15, (1e-6, 1e6), "tokens"),
     "batch": ("B_opt", 0.102, 1.2e4, (1.0, 1e9), "tokens per batch"),
     "steps": ("S_opt", 0.434, 1.2e-5, (1e-10, 1e3), "steps"),
@@ -339,12 +339,8 @@ CBS_SIZE = Law(
         Parameter("c", "log", start=(0.1, 1e5), description="sequences at one million parameters"),
         Parameter("p", start=(0.0, 1.5), description="exponent of parameters"),
     ],
-    [
-        Variable(
-            "N", "million parameters", "model parameters without embeddings", span=(85.0, 1200.0)
-        )
-    ],
-    name="critical-batch-size",
+    [Variable("N", "1e6 parameters", "model parameters without embeddings", span=(85.0, 1200.0))],
+    name="critical-batch-parameters",
     target="B_crit",
     source=Source(_CBS, "2410.21676", "section 4, D = 20 N", 2024),
     published=[
@@ -366,7 +362,7 @@ CBS_TOKENS = Law(
         Parameter("c", "log", start=(0.01, 1e4), description="sequences at one million tokens"),
         Parameter("p", start=(0.0, 1.5), description="exponent of tokens"),
     ],
-    [Variable("D", "million tokens", "training tokens", span=(1.7e3, 2.4e4))],
+    [Variable("D", "1e6 tokens", "training tokens", span=(1.7e3, 2.4e4))],
     name="critical-batch-tokens",
     target="B_crit",
     source=Source(_CBS, "2410.21676", "section 4, the same fit against D", 2024),
@@ -374,7 +370,7 @@ CBS_TOKENS = Law(
         Published(
             "zhang2024",
             {"c": 93.197 / 20**0.4683, "p": 0.4683},
-            "from critical-batch-size with D = 20 N",
+            "from critical-batch-parameters with D = 20 N",
             "D in millions of tokens, B_crit in sequences of 512 tokens",
             "c = 22.9 by algebra, not a fit of its own",
         )

@@ -51,7 +51,7 @@ ANNEALING_SIZE = Law(
         _S_2,
         Variable("N", "parameters", "model parameters without embeddings", span=(1e8, 2e9)),
     ],
-    name="annealing-size",
+    name="annealing-parameters",
     source=Source(_TITLE, "2408.11029", "extension to model size", 2024),
     example={"L_0": 1.8, "A": 0.42, "alpha": 0.5, "B": 200.0, "beta": 0.3, "C": 0.45},
     protocol=_FIT,
