@@ -82,16 +82,12 @@ def fit(problem: Problem, starts: np.ndarray, threads: int) -> lf.Fit:
     )
 
 
-def solve(
-    problem: Problem, starts: np.ndarray, threads: int, early_stop: bool = True
-) -> Solved:
+def solve(problem: Problem, starts: np.ndarray, threads: int, early_stop: bool = True) -> Solved:
     """Run the core's multi-start, which tells what became of every start."""
     core, order = objective(problem, starts)
     points = np.ascontiguousarray(starts[:, order])
     begun = time.perf_counter()
-    raw = _core.multistart(
-        core, points, TOLERANCE, MAX_EVALUATIONS, early_stop, threads, None
-    )
+    raw = _core.multistart(core, points, TOLERANCE, MAX_EVALUATIONS, early_stop, threads, None)
     seconds = time.perf_counter() - begun
     x = np.empty_like(raw["x"])
     x[:, order] = raw["x"]

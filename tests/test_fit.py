@@ -803,26 +803,31 @@ def test_warnings(runs: lf.Runs, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("formula", "loss", "scale"),
+    ("formula", "loss", "scale", "one_minimum"),
     [
-        ("E + A / N**alpha + B / D**beta", "huber:1e-3", "fixed"),
-        ("E + A / N**alpha + B / D**beta", "huber:1e-3", "fitted"),
-        ("A / N**alpha + B / D**beta", "squared", "fixed"),
-        ("E + A * sigmoid(alpha * (log(N) - n))", "absolute", "fixed"),
+        ("E + A / N**alpha + B / D**beta", "huber:1e-3", "fixed", True),
+        ("E + A / N**alpha + B / D**beta", "huber:1e-3", "fitted", True),
+        # Two ways to name the terms, and ends with a term gone: claims are withdrawn here.
+        ("A / N**alpha + B / D**beta", "squared", "fixed", False),
+        ("E + A * sigmoid(alpha * (log(N) - n))", "absolute", "fixed", False),
     ],
 )
-def test_early_stop_claims_are_right(formula: str, loss: str, scale: Any) -> None:
+def test_early_stop_claims_are_right(
+    formula: str, loss: str, scale: Any, one_minimum: bool
+) -> None:
     runs = lf.datasets.load("simulated_chinchilla")
     settings: dict[str, Any] = {"loss": loss, "scale": scale, "starts": 400, "rng": 5}
     law = lf.Law(formula, variables=["N", "D"] if "D" in formula else ["N"])
     early = lf.fit(law, runs, **settings)
     full = lf.fit(law, runs, early_stop=False, **settings)
-    assert full.starts.joined == 0
-    assert early.starts.joined > 200
-    assert early.evaluations < 0.8 * full.evaluations
+    assert full.starts.joined == full.starts.checked == 0
+    if one_minimum:
+        assert early.starts.joined > 200
+        assert early.starts.checked > 20
+        assert early.evaluations < 0.8 * full.evaluations
     assert early.objective == pytest.approx(full.objective, rel=1e-9)
     # A claim is wrong where a start is counted to another minimum than the one it ends in.
-    assert abs(early.starts.hits - full.starts.hits) <= 4
+    assert abs(early.starts.hits - full.starts.hits) <= 2
 
 
 def test_automatic_starts_go_on_while_minima_turn_up_once() -> None:

@@ -275,6 +275,8 @@ def _wants_more(problem: Problem, raw: Mapping[str, Any]) -> bool:
     count = len(raw["status"])
     if raw["interrupted"] or count >= AUTO_MOST or not problem.free:
         return False
+    if not np.isfinite(raw["objective"]).any():
+        return False
     return _report(problem, raw).missed > AUTO_MISSED
 
 
