@@ -96,12 +96,12 @@ def solve(problem: Problem, starts: np.ndarray, threads: int, early_stop: bool =
     return Solved(x, raw["objective"], raw["evaluations"], status, raw["joined"], seconds)
 
 
-def evaluate_once(problem: Problem) -> Any:
-    """Return a function of no arguments: value, gradient and Gauss-Newton matrix at one point."""
+def evaluations(problem: Problem) -> Any:
+    """Return a function that finds value, gradient and Gauss-Newton matrix so many times."""
     core, order = objective(problem)
     x = np.ascontiguousarray(fit(problem, problem.starts[:1], 1)._coordinates)
     assert len(x) == len(order)
-    return lambda: core.derivatives(x)
+    return lambda times: core.gauss_newton(x, times)
 
 
 def unary_program(name: str, count: int) -> _core.Program:

@@ -15,7 +15,7 @@ MOST = 4500
 
 
 def claims(quick: bool, full: bool) -> dict[str, Any]:
-    """Follow the starts of every problem to their ends and compare with what early stopping said."""
+    """Follow the starts of every problem to their ends; compare with what early stopping said."""
     rows = []
     for name, make in PROBLEMS.items():
         try:
@@ -47,5 +47,5 @@ def claims(quick: bool, full: bool) -> dict[str, Any]:
                 "seconds_followed": whole.seconds,
             }
         )
-        print({k: v for k, v in rows[-1].items()}, flush=True)
+        print(rows[-1], flush=True)
     return {"machine": machine.describe(), "rows": rows}

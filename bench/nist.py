@@ -19,7 +19,7 @@ from problems import folder
 from run import describe_machine
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from nist_problems import FORMULAS, NistProblem, digits, read_problem
+from nist_problems import FORMULAS, NistProblem, digits, parameter_digits, read_problem
 
 TIGHT = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
 # problem, start -> parameters, evaluations of the model
@@ -88,7 +88,7 @@ def measure(problem: NistProblem, start: int, method: Method) -> dict[str, objec
     seconds = time.process_time() - begun
     residual = model(problem)(None, *found) - problem.columns["y"]
     return {
-        "digits": round(digits(found, problem.certified), 2),
+        "digits": round(parameter_digits(found, problem), 2),
         "digits_rss": round(digits(float(residual @ residual), problem.rss), 2),
         "evaluations": evaluations,
         "seconds": seconds,

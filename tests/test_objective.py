@@ -383,6 +383,17 @@ def test_curvature_of_a_linear_model(loss: Pair, name: str) -> None:
 
 @deterministic
 @given(problems(smooth=True))
+def test_gauss_newton_matrix_alone(problem: Problem) -> None:
+    engine = problem.engine()
+    value, gradient, bend, _ = engine.derivatives(problem.point)
+    again = engine.gauss_newton(problem.point, repeats=3)
+    assert again[0] == value
+    np.testing.assert_array_equal(again[1], gradient)
+    np.testing.assert_array_equal(again[2], bend)
+
+
+@deterministic
+@given(problems(smooth=True))
 def test_hessian(problem: Problem) -> None:
     """The exact Hessian against differences of the twin's gradient."""
     assume(problem.point.size > 0)

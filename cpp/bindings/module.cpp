@@ -311,6 +311,24 @@ PYBIND11_MODULE(_core, m) {
             },
             py::arg("x"))
         .def(
+            "gauss_newton",
+            [](const Objective& o, const Array& x, long repeats) {
+                require(x.size() == o.dimension(),
+                        "x must have shape (" + std::to_string(o.dimension()) + ",)");
+                require(repeats >= 1, "repeats must be at least 1");
+                ObjectiveEvaluator evaluator(o);
+                const Vector point = to_vector(x);
+                Vector gradient;
+                SymmetricMatrix bend(o.pattern());
+                double f = 0.0;
+                for (long i = 0; i < repeats; ++i) {
+                    f = evaluator.value(point);
+                    evaluator.derivatives(gradient, &bend, nullptr);
+                }
+                return py::make_tuple(f, from_vector(gradient), from_symmetric(bend));
+            },
+            py::arg("x"), py::arg("repeats") = 1)
+        .def(
             "hessian",
             [](const Objective& o, const Array& x) {
                 require(x.size() == o.dimension(),
