@@ -105,7 +105,8 @@ def evaluation(quick: bool, full: bool) -> dict[str, Any]:
             }
         )
         print(
-            f"evaluation, {name:8} {1e9 * per_row * n:7.0f} ns, its exp and log {1e9 * limit * n:7.0f} ns: {limit / per_row:.0%}",
+            f"evaluation, {name:8} {1e9 * per_row * n:7.0f} ns, "
+            f"its exp and log {1e9 * limit * n:7.0f} ns: {limit / per_row:.0%}",
             flush=True,
         )
     return {"machine": machine.describe(), "rows_of_data": n, "rows": rows}

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t first_batch = 32;
 
 // Every so many starts that could stop early are followed to the end, to see whether they end there.
-bool is_checked(std::size_t task) { return task % (task < 512 ? 8 : 32) == 0; }
+bool is_checked(std::size_t task) { return task % (task < 512 ? 8 : 64) == 0; }
 
 // A stride through the starts that spreads any first few of them over a grid: near the golden
 // section of the count, and coprime to it.

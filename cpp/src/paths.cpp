@@ -30,6 +30,7 @@ void Paths::clear() {
 long Paths::find(const double* x, double f) const {
     if (published_ == 0 || trust_ < least_trust) return -1;
     const double nearness = trust_ * (one_end_ ? near_one_end : near_several);
+    const double reach = (1.0 + nearness) * (1.0 + nearness);
     const std::size_t bin = bin_of(f);
     long end = -1;
     for (std::size_t k = bin_begin_[bin]; k < bin_begin_[bin + 1]; ++k) {
@@ -38,11 +39,13 @@ long Paths::find(const double* x, double f) const {
         const double* a = points_.data() + segment.at;
         const double* d = a + dimension_;
         double along = 0.0, square = 0.0;
-        for (int i = 0; i < dimension_; ++i) {
+        const double farthest = reach * segment.square;  // most segments are far: see that soon
+        for (int i = 0; i < dimension_ && square <= farthest; ++i) {
             const double r = x[i] - a[i];
             along += r * d[i];
             square += r * r;
         }
+        if (!(square <= farthest)) continue;
         const double t = std::clamp(along / segment.square, 0.0, 1.0);
         const double distance = square - t * (2.0 * along - t * segment.square);
         if (!(distance <= nearness * nearness * segment.square)) continue;
@@ -71,7 +74,7 @@ void Paths::add(const Path& path, long end) {
         if (segment.square > 0.0) segments_.push_back(segment);
         one_end_ = segments_.empty() || (one_end_ && segments_.front().end == end);
     }
-    if (segments_.size() > published_ + published_ / 8) publish();
+    if (segments_.size() > published_ + published_ / 4) publish();
 }
 
 void Paths::publish() {

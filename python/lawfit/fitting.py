@@ -109,7 +109,7 @@ def fit(
         Seed of the starts. The same seed gives the same bits.
     early_stop : bool
         Whether a start that meets the way of an earlier one is stopped there and counted to that
-        one's minimum (`Starts.joined` says how many were). Every eighth, later every 32nd, that
+        one's minimum (`Starts.joined` says how many were). Every eighth, later every 64th, that
         could be stopped is followed to its end as a check (`Starts.checked`); a claim that proves
         wrong is withdrawn, with all others like it. False: every start is followed to its end.
     progress : bool or callable(done, total)
