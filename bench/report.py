@@ -187,6 +187,31 @@ def own_section(found: dict[str, Entry], plots: Path) -> str:
                 ],
             )
         )  # fmt: skip
+    if entry := found.get("claims"):
+        parts += [
+            "",
+            "### Starts that stop early",
+            "",
+            "Starts that were stopped where they met the way of an earlier one and counted to its "
+            "end, against the same starts followed to theirs: how many would have ended higher or "
+            "lower than claimed, by more than 1e-6 relative.",
+            "",
+            table(
+                ["problem", "starts", "stopped early", "ended higher", "ended lower",
+                 "in the best minimum", "the same, followed", "evaluations per start",
+                 "the same, followed"],
+                [
+                    [
+                        r["problem"], f"{r['starts']:,}", f"{r['joined'] / r['starts']:.1%}",
+                        str(r["ended_higher"]), str(r["ended_lower"]),
+                        f"{r['hits'] / r['starts']:.1%}",
+                        f"{r['hits_followed'] / r['starts']:.1%}",
+                        f"{r['evaluations']:.1f}", f"{r['evaluations_followed']:.1f}",
+                    ]
+                    for r in entry["rows"]
+                ],
+            ),
+        ]  # fmt: skip
     if entry := found.get("evaluation"):
         parts += [
             "",

@@ -15,12 +15,14 @@ for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import core  # noqa: E402
 import machine  # noqa: E402
 from check import check  # noqa: E402
+from claims import claims  # noqa: E402
 from compare import compare, settle  # noqa: E402
 from methods import METHODS  # noqa: E402
 from problems import PROBLEMS, MissingDataError  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("starts", *core.CASES)
+CASES = core.CASES | {"claims": claims}
+PARTS = ("starts", *CASES)
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
                 _starts(name, given.method or list(METHODS), given)
         else:
             try:
-                _write(given.out / f"{part}.json", core.CASES[part](given.quick, given.full))
+                _write(given.out / f"{part}.json", CASES[part](given.quick, given.full))
             except MissingDataError as missing:
                 print(f"{part}: SKIPPED, {missing}")
 
