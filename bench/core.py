@@ -157,7 +157,7 @@ def draws(quick: bool, full: bool) -> dict[str, Any]:
 
 
 def gemstones(quick: bool, full: bool) -> dict[str, Any]:
-    """The width-depth-N-D law from the 4,050,000 published starts, in batches of 4,050.
+    """The width-depth-N-D law from the 4,050,000 published starts, in batches of 202,500.
 
     One of every hundred starts is measured and the time is scaled up, unless `full`.
     """
@@ -205,7 +205,7 @@ def gemstones(quick: bool, full: bool) -> dict[str, Any]:
     return {"machine": machine.describe(), "rows": [row]}
 
 
-def _batches(grid: Any, count: int, size: int = 4050) -> Iterator[tuple[int, np.ndarray]]:
+def _batches(grid: Any, count: int, size: int = 202_500) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the grid in pieces; with fewer than all points, one of each equal stretch."""
     step = len(grid) / count
     inside = np.random.default_rng(2)

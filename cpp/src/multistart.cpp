@@ -107,6 +107,7 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
                 result.status[i] = static_cast<int>(w.solution.status);
                 if (w.solution.status == Status::joined) {
                     result.joined[i] = w.follower.end();
+                    batch_paths[task] = w.follower.path();
                     return;
                 }
                 std::copy(w.solution.x.begin(), w.solution.x.end(), result.x.begin() + start * p);
@@ -124,6 +125,7 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
             const auto i = static_cast<std::size_t>(start);
             if (result.joined[i] >= 0) {
                 share_end(result, i);
+                paths.add(batch_paths[task], result.joined[i]);
                 continue;
             }
             const auto status = static_cast<Status>(result.status[i]);

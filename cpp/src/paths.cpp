@@ -9,8 +9,8 @@ namespace {
 // Nearness, in lengths of the step taken there, while all paths end alike and when not.
 constexpr double near_one_end = 0.5, near_several = 0.03;
 constexpr double least_trust = 0.05;
-constexpr std::size_t most_segments = 20000;
-constexpr std::size_t segments_per_bin = 4;
+constexpr std::size_t most_segments = 5000;
+constexpr std::size_t most_bins = 64;
 
 }  // namespace
 
@@ -33,9 +33,12 @@ long Paths::find(const double* x, double f) const {
     const double reach = (1.0 + nearness) * (1.0 + nearness);
     const std::size_t bin = bin_of(f);
     long end = -1;
+    const double across = x[axis_];
     for (std::size_t k = bin_begin_[bin]; k < bin_begin_[bin + 1]; ++k) {
-        const Segment& segment = segments_[bin_segments_[k]];
-        if (f > segment.high || f < segment.low) continue;
+        const Entry& entry = entries_[k];
+        if (f > entry.high || f < entry.low || across < entry.left || across > entry.right)
+            continue;
+        const Segment& segment = segments_[entry.segment];
         const double* a = points_.data() + segment.at;
         const double* d = a + dimension_;
         double along = 0.0, square = 0.0;
@@ -65,13 +68,11 @@ void Paths::add(const Path& path, long end) {
         const double* a = path.x.data() + i * p;
         if (find(a, path.f[i]) == end) return;
         Segment segment{end, path.f[i], path.f[i + 1], 0.0, points_.size()};
+        for (std::size_t k = 0; k < p; ++k) segment.square += (a[p + k] - a[k]) * (a[p + k] - a[k]);
+        if (!(segment.square > 0.0)) continue;
         points_.insert(points_.end(), a, a + p);
-        for (std::size_t k = 0; k < p; ++k) {
-            const double d = a[p + k] - a[k];
-            points_.push_back(d);
-            segment.square += d * d;
-        }
-        if (segment.square > 0.0) segments_.push_back(segment);
+        for (std::size_t k = 0; k < p; ++k) points_.push_back(a[p + k] - a[k]);
+        segments_.push_back(segment);
         one_end_ = segments_.empty() || (one_end_ && segments_.front().end == end);
     }
     if (segments_.size() > published_ + published_ / 4) publish();
@@ -80,19 +81,45 @@ void Paths::add(const Path& path, long end) {
 void Paths::publish() {
     published_ = segments_.size();
     edges_.clear();
-    for (std::size_t s = 0; s < segments_.size(); s += segments_per_bin)
-        edges_.push_back(segments_[s].high);
+    const std::size_t step = 1 + segments_.size() / most_bins;
+    for (std::size_t s = 0; s < segments_.size(); s += step) edges_.push_back(segments_[s].high);
     std::sort(edges_.begin(), edges_.end());
     edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
+    choose_axis();
     // Counted first, then filled in from the end of each bin's share.
     bin_begin_.assign(edges_.size() + 2, 0);
     for (const Segment& segment : segments_)
         for (std::size_t b = bin_of(segment.low); b <= bin_of(segment.high); ++b) ++bin_begin_[b];
     for (std::size_t b = 1; b < bin_begin_.size(); ++b) bin_begin_[b] += bin_begin_[b - 1];
-    bin_segments_.resize(bin_begin_.back());
-    for (std::size_t s = segments_.size(); s-- > 0;)
-        for (std::size_t b = bin_of(segments_[s].low); b <= bin_of(segments_[s].high); ++b)
-            bin_segments_[--bin_begin_[b]] = s;
+    entries_.resize(bin_begin_.back());
+    for (std::size_t s = segments_.size(); s-- > 0;) {
+        const Segment& segment = segments_[s];
+        const double* a = points_.data() + segment.at;
+        const double from = a[axis_], to = from + a[dimension_ + axis_];
+        const double margin = near_one_end * std::sqrt(segment.square);
+        const Entry entry{segment.high, segment.low, std::min(from, to) - margin,
+                          std::max(from, to) + margin, s};
+        for (std::size_t b = bin_of(segment.low); b <= bin_of(segment.high); ++b)
+            entries_[--bin_begin_[b]] = entry;
+    }
+}
+
+void Paths::choose_axis() {
+    double widest = -1.0;
+    for (int i = 0; i < dimension_; ++i) {
+        double total = 0.0, squares = 0.0;
+        for (const Segment& segment : segments_) {
+            const double at = points_[segment.at + static_cast<std::size_t>(i)];
+            total += at;
+            squares += at * at;
+        }
+        const double count = std::max<double>(1.0, static_cast<double>(segments_.size()));
+        const double variance = squares / count - (total / count) * (total / count);
+        if (variance > widest) {
+            widest = variance;
+            axis_ = i;
+        }
+    }
 }
 
 PathFollower::PathFollower(const Objective& objective)

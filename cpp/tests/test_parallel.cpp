@@ -131,7 +131,7 @@ void searches() {
         SolverOptions options;
         options.max_evaluations = limit;
         Monitor monitor;
-        return multistart(objective, starts.data(), count, options, threads, monitor);
+        return multistart(objective, starts.data(), count, options, true, threads, monitor);
     };
     const MultistartResult one = search(1);
     CHECK(same(one, search(2)));
@@ -180,7 +180,7 @@ void interrupted_search() {
     const std::vector<double> starts = many_starts(count);
     Monitor monitor;
     monitor.stop();
-    const MultistartResult r = multistart(objective, starts.data(), count, {}, 2, monitor);
+    const MultistartResult r = multistart(objective, starts.data(), count, {}, false, 2, monitor);
     CHECK(r.interrupted);
     CHECK(r.status ==
           std::vector<int>(static_cast<std::size_t>(count), static_cast<int>(Status::not_run)));

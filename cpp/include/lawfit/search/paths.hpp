@@ -49,15 +49,23 @@ private:
         double square;     // its squared length
         std::size_t at;    // of its first point in points_, followed by its direction
     };
+    // What rules most segments out: their heights, and what they span on one axis with a margin.
+    struct Entry {
+        double high, low, left, right;
+        std::size_t segment;
+    };
+    void choose_axis();
+
     int dimension_;
     double trust_ = 1.0;
     bool one_end_ = true;        // every path has the same
     std::size_t published_ = 0;  // segments that find() knows
     std::vector<double> points_;
     std::vector<Segment> segments_;
-    std::vector<double> edges_;              // heights between bins, rising
-    std::vector<std::size_t> bin_segments_;  // segments that reach into each bin, bin after bin
+    std::vector<double> edges_;   // heights between bins, rising
+    std::vector<Entry> entries_;  // segments that reach into each bin, bin after bin
     std::vector<std::size_t> bin_begin_;
+    int axis_ = 0;  // the coordinate that tells segments apart best
 };
 
 // Records the path of a start and, given paths, ends it where it meets one.
