@@ -392,7 +392,7 @@ def test_levels_that_were_not_in_the_fit() -> None:
         ({"curve": [np.inf, 2.0] * 5}, {}, ["row 1", "inf"]),
         ({"curve": ["a", ""] * 5}, {}, ["row 2", "group is missing in 5 of 10 rows", "omit"]),
         ({"curve": [1.0, np.nan] * 5}, {}, ["row 2", "group is missing"]),
-        ({"curve": [1.0, 2.0] * 5}, {"target": "curve"}, ["target 'curve' also occurs in the formula"]),
+        ({"curve": [1.0, 2.0] * 5}, {"target": "curve"}, ["target 'curve' also occurs"]),
         ({}, {"fixed": {"E[c]": 1.0}}, ["fixed: 'E[c]' is not a parameter", "E[a], E[b]"]),
         ({}, {"bounds": {"F": (0, 1)}}, ["bounds: 'F' is not a parameter"]),
         ({}, {"fixed": {"E": -1.0}}, ["fixed: E[a] = -1 is outside"]),
