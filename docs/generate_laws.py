@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import lawfit as lf
 from lawfit.laws import themes
-from lawfit.listing import span
+from lawfit.listing import columns, span
 
 DOCS = Path(__file__).parent
 INTRODUCTION = """\
@@ -38,11 +39,12 @@ Some laws are a family, of which the catalogue has the usual members. Functions 
 make the others:
 
 ```python
-from lawfit.laws import bnsl, data_filtering, data_mixing
+from lawfit.laws import bnsl, data_filtering, data_mixing, sloth
 
 bnsl(breaks=4)                            # smoothly broken power law
 data_mixing(domains=7)                    # loss on one domain over the shares of seven
 data_filtering(epochs=25)                 # a pool of data seen up to 25 times
+sloth(skills=2)                           # benchmarks and families over two skills
 ```
 
 A law that is not here is written as its formula: [formulas.md](formulas.md). What papers on scaling
@@ -70,7 +72,7 @@ def index() -> str:
             cells = (
                 f"[{name}](laws/{theme}.md#{anchor(name)})",
                 f"`{law.target}`",
-                ", ".join(f"`{v}`" for v in law.variables),
+                ", ".join(f"`{v}`" for v in columns(law)),
                 law.source.title,
             )
             lines.append(row(*cells))
@@ -119,10 +121,11 @@ def coefficients(law: lf.Law) -> list[str]:
     beside = sets if len(sets) <= 4 else {}
     lines = [row("parameter", "meaning", *beside), "|---" * (2 + len(beside)) + "|"]
     for p in law.parameters:
-        values = (f"{params[p.name]:.6g}" for params in beside.values())
-        lines.append(row(f"`{p.name}`", p.description, *values))
+        for name in levels(p.name, sets):
+            values = (f"{params[name]:.6g}" for params in beside.values())
+            lines.append(row(f"`{name}`", p.description, *values))
     if not beside:
-        names = [p.name for p in law.parameters]
+        names = [name for p in law.parameters for name in levels(p.name, sets)]
         lines += ["", row("set", *(f"`{n}`" for n in names)), "|---" * (1 + len(names)) + "|"]
         for which, params in sets.items():
             lines.append(row(which, *(f"{params[n]:.6g}" for n in names)))
@@ -137,6 +140,11 @@ def coefficients(law: lf.Law) -> list[str]:
         who = ", ".join(names) if len(names) < len(law.published) or len(names) <= 4 else "All sets"
         lines.append(f"- {who}: {escaped(about)}.")
     return lines
+
+
+def levels(name: str, sets: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return what sets call a parameter: its name, or one such as E[wiki] for each level."""
+    return list(dict.fromkeys(n for s in sets.values() for n in s if n.partition("[")[0] == name))
 
 
 def example(law: lf.Law) -> list[str]:

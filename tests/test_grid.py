@@ -356,6 +356,7 @@ P = {"E": 1.7, "A": 400.0, "alpha": 0.34, "B": 2000.0, "beta": 0.37}
         ({"top": 1.5}, "top = 1.5 must be"),
         ({"threads": 0}, "threads = 0"),
         ({"law": "chinchila"}, "did you mean chinchilla"),
+        ({"law": "E[corpus] + N / D"}, r"one level of corpus; write E for E\[corpus\]"),
     ],
 )
 def test_errors(change: dict[str, Any], text: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import lawfit as lf
 from lawfit import reference
+from lawfit.planning.allocation import compute_optimal
 from lawfit.problem import Problem, Settings
 
 from .strategies import INSTRUCTION_SETS, deterministic, instruction_set
@@ -391,6 +392,7 @@ def test_levels_that_were_not_in_the_fit() -> None:
         ({"curve": [np.inf, 2.0] * 5}, {}, ["row 1", "inf"]),
         ({"curve": ["a", ""] * 5}, {}, ["row 2", "group is missing in 5 of 10 rows", "omit"]),
         ({"curve": [1.0, np.nan] * 5}, {}, ["row 2", "group is missing"]),
+        ({"curve": [1.0, 2.0] * 5}, {"target": "curve"}, ["target 'curve' also occurs"]),
         ({}, {"fixed": {"E[c]": 1.0}}, ["fixed: 'E[c]' is not a parameter", "E[a], E[b]"]),
         ({}, {"bounds": {"F": (0, 1)}}, ["bounds: 'F' is not a parameter"]),
         ({}, {"fixed": {"E": -1.0}}, ["fixed: E[a] = -1 is outside"]),
@@ -412,6 +414,31 @@ def test_errors(change: dict[str, Any], settings: dict[str, Any], parts: list[st
     text = message(lambda: lf.fit("A / x**alpha + E[curve]", table, **settings))
     for part in parts:
         assert part in text
+
+
+def test_groups_alone_are_means() -> None:
+    table = curves([10, 20, 5])
+    loss, levels = table["loss"], ["c000", "c001", "c002"]
+    fit = lf.fit("E[curve]", table, loss="squared", residual="linear")
+    want = [loss[table["curve"] == level].mean() for level in levels]
+    assert [fit.params[f"E[{level}]"] for level in levels] == pytest.approx(want, rel=1e-12)
+    assert fit.bootstrap(5).converged == 1.0
+
+
+def test_best_size_of_one_group() -> None:
+    law = lf.Law("E[corpus] + A / N**alpha + B[corpus] / D**beta")
+    params = {"E[a]": 1.7, "B[a]": 2000.0, "E[b]": 1.5, "B[b]": 500.0}
+    params |= {"A": 400.0, "alpha": 0.34, "beta": 0.37}
+    plain = lf.Law("E + A / N**alpha + B / D**beta")
+    for level in ("a", "b"):
+        alone = {n.removesuffix(f"[{level}]"): v for n, v in params.items()}
+        alone = {n: v for n, v in alone.items() if "[" not in n}
+        want = compute_optimal(plain, alone, [1e20, 1e21])
+        got = compute_optimal(law, params, [1e20, 1e21], given={"corpus": level})
+        np.testing.assert_allclose(got.N, want.N, rtol=1e-6)
+        np.testing.assert_allclose(got.loss, want.loss, rtol=1e-12)
+    text = message(lambda: compute_optimal(law, params, [1e21]))
+    assert text == "no value given for corpus"
 
 
 def test_rows_without_a_group_can_be_left_out() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from .law import Law, Variable, bounds_to_json
 from .laws import law, laws, themes
 
-__all__ = ["entry", "find", "page", "span", "table"]
+__all__ = ["columns", "entry", "find", "page", "span", "table"]
 
 WIDTH = 100
 
@@ -46,7 +46,8 @@ def entry(one: Law) -> dict[str, Any]:
         "theme": theme_of(one),
         "target": one.target,
         "formula": one.formula,
-        "variables": list(one.variables),
+        "variables": columns(one),
+        "groups": one.groups,
         "parameters": [p.name for p in one.parameters],
         "variable_details": {
             v.name: {
@@ -78,10 +79,15 @@ def entry(one: Law) -> dict[str, Any]:
     }
 
 
+def columns(one: Law) -> list[str]:
+    """Return the columns that a law reads: its variables, and the columns of its groups."""
+    return [v.name for v in one.declared_variables or ()]
+
+
 def table(chosen: Sequence[Law]) -> str:
-    """Return laws by theme, one a line: name, variables -> target, title."""
+    """Return laws by theme, one a line: name, columns -> target, title."""
     lines: list[str] = []
-    signatures = {one.name: f"{', '.join(one.variables)} -> {one.target}" for one in chosen}
+    signatures = {one.name: f"{', '.join(columns(one))} -> {one.target}" for one in chosen}
     names = max((len(name) for name in signatures), default=0)
     middle = max((len(text) for text in signatures.values() if len(text) <= 40), default=0)
     for theme, about in themes().items():
@@ -121,7 +127,8 @@ def page(one: Law) -> str:
         limits += [f"at most {high:g}"] if high < float("inf") else []
         limits += ["positive"] if p.transform == "log" and not limits else []
         starts = "" if p.start is None else f"starts {p.start[0]:g} to {p.start[1]:g}"
-        lines += _item(p.name, "; ".join([p.description, *limits, starts]))
+        each = [f"one per {one.groups[p.name]}"] if p.name in one.groups else []
+        lines += _item(p.name, "; ".join([p.description, *each, *limits, starts]))
     for published in one.published:
         lines += ["", f"coefficients {published.name}"]
         lines += _wrapped(_values(published.params), "  ")

@@ -145,12 +145,13 @@ class Problem:
                     f"tied: {named(group)} cannot be tied: one is a scale factor fitted as its "
                     "logarithm, another is not"
                 )
-        if not self.variables:
+        columns = (*self.variables, *self.groups.column.values())
+        if not columns:
             raise InputError(
                 f"the formula {self.law.formula!r} uses no column of {self.runs.source}; columns: "
                 f"{', '.join(self.runs)}"
             )
-        if s.target in self.variables:
+        if s.target in columns:
             raise InputError(
                 f"the target {s.target!r} also occurs in the formula {self.law.formula!r}"
             )

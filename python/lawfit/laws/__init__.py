@@ -1,4 +1,4 @@
-"""The catalogue: every law by name, by theme, or made for a number of breaks, domains or epochs."""
+"""The catalogue: every law by name, by theme, or made for a number of breaks or domains."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ from . import (
     transfer,
 )
 from .broken import bnsl
+from .downstream import sloth
 from .mixtures import data_mixing
 from .repetition import data_filtering
 
-__all__ = ["as_law", "bnsl", "data_filtering", "data_mixing", "law", "laws", "themes"]
+__all__ = ["as_law", "bnsl", "data_filtering", "data_mixing", "law", "laws", "sloth", "themes"]
 
 # In the order of the catalogue.
 _MODULES = (

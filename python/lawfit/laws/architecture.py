@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..law import Law, Parameter, Published, Source, Variable
 
@@ -298,6 +297,31 @@ PROGRESS = Law(
     verified=False,
 )
 
+PROGRESS_GROUPS = Law(
+    "exp(alpha_const[benchmark] - alpha_year * (Y - 2012)"
+    " - alpha_param * log(N / 1e6))"
+    " + exp(beta_const[benchmark] - beta_year * (Y - 2012) - beta_data * log(D / 1e6))",
+    _PROGRESS_PARAMETERS,
+    [
+        *_PROGRESS_VARIABLES,
+        Variable("benchmark", "", "evaluation set", levels=("wt103", "ptb", "wt2")),
+    ],
+    name="algorithmic-progress-by-benchmark",
+    source=PROGRESS.source,
+    example={
+        **{k: v for k, v in _PROGRESS_CORE.items() if not k.endswith("const")},
+        "alpha_const[wt103]": 0.9,
+        "alpha_const[ptb]": 1.0,
+        "alpha_const[wt2]": 0.95,
+        "beta_const[wt103]": 0.8,
+        "beta_const[ptb]": 0.75,
+        "beta_const[wt2]": 0.9,
+    },
+    protocol=_PROGRESS_FIT,
+    notes="algorithmic-progress with one intercept per benchmark in place of 0/1 columns. "
+    + _PROGRESS_NOTES,
+    verified=False,
+)
 
 LAWS: tuple[Law, ...] = (
     GEMSTONES,
@@ -308,32 +332,5 @@ LAWS: tuple[Law, ...] = (
     _MUP,
     PROGRESS_COMMON,
     PROGRESS,
-)
-# Arguments of Law, because a subscript is not yet part of the formula language.
-PENDING: tuple[dict[str, Any], ...] = (
-    {
-        "formula": "exp(alpha_const[benchmark] - alpha_year * (Y - 2012)"
-        " - alpha_param * log(N / 1e6))"
-        " + exp(beta_const[benchmark] - beta_year * (Y - 2012) - beta_data * log(D / 1e6))",
-        "parameters": _PROGRESS_PARAMETERS,
-        "variables": [
-            *_PROGRESS_VARIABLES,
-            Variable("benchmark", "", "evaluation set", levels=("wt103", "ptb", "wt2")),
-        ],
-        "name": "algorithmic-progress-by-benchmark",
-        "source": PROGRESS.source,
-        "example": {
-            **{k: v for k, v in _PROGRESS_CORE.items() if not k.endswith("const")},
-            "alpha_const[wt103]": 0.9,
-            "alpha_const[ptb]": 1.0,
-            "alpha_const[wt2]": 0.95,
-            "beta_const[wt103]": 0.8,
-            "beta_const[ptb]": 0.75,
-            "beta_const[wt2]": 0.9,
-        },
-        "protocol": _PROGRESS_FIT,
-        "notes": "algorithmic-progress with one intercept per benchmark in place of 0/1 columns. "
-        + _PROGRESS_NOTES,
-        "verified": False,
-    },
+    PROGRESS_GROUPS,
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ..errors import InputError
 from ..law import Law, Parameter, Published, Source, Variable
 
 _C = Variable("C", "FLOP", "training compute, 6 N D", span=(1e18, 1e24))
@@ -144,33 +143,30 @@ OBSERVATIONAL = Law(
     "this law.",
 )
 
-
-def observational_family() -> Law:
-    """Return the law of one metric against compute, with a line per family."""
-    return Law(
-        "h / (1 + exp(-(w[family] * log(C) + b[family])))",
-        [
-            Parameter("h", bounds=(0.8, 1.0), start=(0.8, 1.0), description="error at low compute"),
-            Parameter("w", start=(-1.5, 0.0), description="slope of the family in log compute"),
-            Parameter("b", start=(0.0, 80.0), description="offset of the family"),
-        ],
-        [_C, Variable("family", "", "model family", levels=("Llama-2", "Pythia", "Qwen1.5"))],
-        name="observational-by-family",
-        target="error",
-        source=Source(_OBSERVATIONAL, "2405.10938", "eq. 4, 6 and 7", 2024),
-        example={
-            "h": 1.0,
-            "w[Llama-2]": -0.4,
-            "b[Llama-2]": 20.0,
-            "w[Pythia]": -0.3,
-            "b[Pythia]": 15.0,
-            "w[Qwen1.5]": -0.45,
-            "b[Qwen1.5]": 22.0,
-        },
-        protocol="Linear regression of the capability on log compute within each family.",
-        notes="log C expressed in one family's line gives that family's equivalent FLOPs.",
-    )
-
+OBSERVATIONAL_FAMILY = Law(
+    "h / (1 + exp(-(w[family] * log(C) + b[family])))",
+    [
+        Parameter("h", bounds=(0.8, 1.0), start=(0.8, 1.0), description="error at low compute"),
+        Parameter("w", start=(-1.5, 0.0), description="slope of the family in log compute"),
+        Parameter("b", start=(0.0, 80.0), description="offset of the family"),
+    ],
+    [_C, Variable("family", "", "model family", levels=("Llama-2", "Pythia", "Qwen1.5"))],
+    name="observational-by-family",
+    target="error",
+    source=Source(_OBSERVATIONAL, "2405.10938", "eq. 4, 6 and 7", 2024),
+    example={
+        "h": 1.0,
+        "w[Llama-2]": -0.4,
+        "b[Llama-2]": 20.0,
+        "w[Pythia]": -0.3,
+        "b[Pythia]": 15.0,
+        "w[Qwen1.5]": -0.45,
+        "b[Qwen1.5]": 22.0,
+    },
+    protocol="Linear regression of the capability on log compute within each family.",
+    notes="log C expressed in one family's line gives that family's equivalent FLOPs. "
+    "Coefficients of the example are ours.",
+)
 
 _SLOTH = "Sloth: scaling laws for LLM skills to predict multi-benchmark performance across families"
 _SLOTH_SIZES = (
@@ -192,7 +188,7 @@ SLOTH_BENCHMARK = Law(
     target="accuracy",
     source=Source(_SLOTH, "2412.06540", "eq. 3.1 and 3.2 for one family and benchmark", 2024),
     example={"c": 0.25, "alpha": -1.0, "beta_s": 0.4, "beta_t": 0.5, "beta_st": 0.03},
-    protocol="See sloth(); c fixed at chance or fitted.",
+    protocol="As sloth-1; c fixed at chance or fitted.",
     notes="One benchmark and one family, where loadings and skills are one. The slopes are shared "
     "by families in the source, which usually train all sizes on one number of tokens: beta_t is "
     "not identified within such a family.",
@@ -202,11 +198,21 @@ SLOTH_BENCHMARK = Law(
 def sloth(skills: int = 1) -> Law:
     """Return the law of skills for several benchmarks and families.
 
+    An invertible map of the skills, and a shift of them with one of the offsets, change nothing.
+    Fix the loadings of as many benchmarks as there are skills, and the efficiencies of one family.
+
     Parameters
     ----------
     skills : int
-        Number of latent skills.
+        Number of latent skills; no more than there are benchmarks.
+
+    Raises
+    ------
+    InputError
+        If the number is below 1.
     """
+    if skills < 1:
+        raise InputError(f"a law cannot have {skills} skills; give 1 or more")
     theta = " + ".join(
         f"Lambda_{k}[benchmark] * (alpha_{k}[family]"
         f" + beta_s{k} * log(s) + beta_t{k} * log(t) + beta_st{k} * log(s) * log(t))"
@@ -242,21 +248,20 @@ def sloth(skills: int = 1) -> Law:
             Variable("benchmark", "", "benchmark", levels=tuple(benchmarks)),
             Variable("family", "", "model family", levels=tuple(families)),
         ],
-        name="sloth" if skills == 1 else f"sloth-{skills}",
+        name=f"sloth-{skills}",
         target="accuracy",
         source=Source(_SLOTH, "2412.06540", "eq. 3.1 and 3.2", 2024),
         example=example,
         protocol="Huber loss by Adam with several learning rates; c fixed at chance or fitted; a "
         "rotation of the skills afterwards; one family left out in turn.",
-        notes="Identified up to an invertible map of the skills: fix c[...], one benchmark's "
-        "loadings and one family's alphas. Instruction-tuned models count as families of their "
-        "own. The source's best number of skills is 3.",
+        notes="Identified up to an invertible map of the skills and a shift: fix the loadings of "
+        "as many benchmarks as there are skills, the alphas of one family, and better c too. "
+        "Instruction-tuned models count as families of their own. The source's best number of "
+        "skills is 3. The example is ours.",
     )
 
 
-def sloth_3() -> Law:
-    """Return the law of three skills, the source's best number."""
-    return sloth(3)
+SLOTH = tuple(sloth(skills) for skills in (1, 3))
 
 
 # --- emergence -------------------------------------------------------------------------------
@@ -412,7 +417,9 @@ LAWS: tuple[Law, ...] = (
     LADDER_ACCURACY_LOG,
     LADDER_SINGLE,
     OBSERVATIONAL,
+    OBSERVATIONAL_FAMILY,
     SLOTH_BENCHMARK,
+    *SLOTH,
     PASS_UNTIL,
     NEGATION,
     DENSING_LOSS,
@@ -420,6 +427,3 @@ LAWS: tuple[Law, ...] = (
     DENSING_TREND,
     PERFORMANCE,
 )
-
-# Not in LAWS: they need one parameter per level of a text column.
-PENDING: tuple[Callable[[], Law], ...] = (observational_family, sloth, sloth_3)

@@ -263,24 +263,6 @@ _TIME_TO_LOSS = Law(
     verified=False,
 )
 
-_TRAJECTORY = Law(
-    "(N_c / N)**alpha_N + (S_c / S * (1 + B_star / (B * loss**(1 / alpha_B))))**alpha_S",
-    [
-        _N_C,
-        _ALPHA_N,
-        *STEPS.declared_parameters[2:],
-        *CRITICAL_BATCH.declared_parameters,
-    ],
-    [_SMALL, _S, Variable("B", "tokens", "batch size", span=(1e4, 1e7))],
-    name="unraveling-trajectory",
-    source=Source(_AGAIN, "2403.06563", "section 3, L(N, S, B)", 2024),
-    example=_TIME_TO_LOSS.example,
-    protocol=_AGAIN_STEPS.protocol,
-    notes=_AGAIN_NOTE + " Implicit: `loss` on the right is the response itself. It stands for the "
-    "root of this equation, which is unique because the right side falls in the loss.",
-    verified=False,
-)
-
 LAWS: tuple[Law, ...] = (
     PARAMETERS,
     TOKENS,
@@ -293,4 +275,3 @@ LAWS: tuple[Law, ...] = (
     _AGAIN_STEPS,
     _TIME_TO_LOSS,
 )
-PENDING: tuple[Law, ...] = (_TRAJECTORY,)

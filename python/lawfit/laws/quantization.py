@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..law import Law, Parameter, Published, Source, Variable
 
 _N = Variable("N", "parameters", "model parameters without embeddings", span=(1.6e8, 1.2e10))
@@ -355,80 +353,75 @@ QUEST = Law(
     notes=_QUEST_NOTES,
 )
 
+QUEST_FORMATS = Law(
+    "A / (N * eff[format])**alpha + B / D**beta + E",
+    [
+        *_QUEST_BASE,
+        Parameter(
+            "eff",
+            "log",
+            start=(0.01, 1.5),
+            description="share of the parameters that is effective",
+        ),
+    ],
+    [
+        *_QUEST_RUNS,
+        Variable(
+            "format",
+            "",
+            "number format and method of training",
+            levels=("bf16", "int8", "int4", "int3", "int2", "int1", "fp4", "int4-2:4"),
+        ),
+    ],
+    name="effective-parameters-by-format",
+    source=_QUEST,
+    published=[
+        Published(
+            "panferov2025",
+            {
+                **_QUEST_VALUES,
+                "eff[bf16]": 1.0,
+                "eff[int8]": 1.0162,
+                "eff[int4]": 0.6918,
+                "eff[int3]": 0.4331,
+                "eff[int2]": 0.1519,
+                "eff[int1]": 0.0205,
+                "eff[fp4]": 0.6296,
+                "eff[int4-2:4]": 0.3812,
+            },
+            "output of the authors' repository (IST-DASLab/QuEST)",
+            "N without embeddings and D as plain counts, loss on C4 in nats per token",
+        )
+    ],
+    protocol=_QUEST_PROTOCOL,
+    notes="Fix eff[bf16] = 1: otherwise eff and A are not identified apart. " + _QUEST_NOTES,
+)
 
-def _quest_formats() -> Law:
-    return Law(
-        "A / (N * eff[format])**alpha + B / D**beta + E",
-        [
-            *_QUEST_BASE,
-            Parameter(
-                "eff",
-                "log",
-                start=(0.01, 1.5),
-                description="share of the parameters that is effective",
-            ),
-        ],
-        [
-            *_QUEST_RUNS,
-            Variable(
-                "format",
-                "",
-                "number format and method of training",
-                levels=("bf16", "int8", "int4", "int3", "int2", "int1", "fp4", "int4-2:4"),
-            ),
-        ],
-        name="effective-parameters-by-format",
-        source=_QUEST,
-        published=[
-            Published(
-                "panferov2025",
-                {
-                    **_QUEST_VALUES,
-                    "eff[bf16]": 1.0,
-                    "eff[int8]": 1.0162,
-                    "eff[int4]": 0.6918,
-                    "eff[int3]": 0.4331,
-                    "eff[int2]": 0.1519,
-                    "eff[int1]": 0.0205,
-                    "eff[fp4]": 0.6296,
-                    "eff[int4-2:4]": 0.3812,
-                },
-                "output of the authors' repository (IST-DASLab/QuEST)",
-                "N without embeddings and D as plain counts, loss on C4 in nats per token",
-            )
-        ],
-        protocol=_QUEST_PROTOCOL,
-        notes="Fix eff[bf16] = 1: otherwise eff and A trade off. " + _QUEST_NOTES,
-    )
-
-
-def _k_bit_widths() -> Law:
-    return Law(
-        "a[format] + b * log10(bits)",
-        [
-            Parameter("a", start=(-2.0, 1.0), description="accuracy at one bit, per width"),
-            Parameter("b", start=(0.0, 0.3), description="accuracy per tenfold bits, shared"),
-        ],
-        [
-            Variable("bits", "bits", "all bits of the model in memory", span=(6e7, 2.8e12)),
-            Variable("format", "", "width and type", levels=("int3", "int4", "int8", "fp16")),
-        ],
-        name="k-bit-by-width",
-        target="accuracy",
-        source=K_BIT.source,
-        example={
-            "a[int3]": -0.12,
-            "a[int4]": -0.09,
-            "a[int8]": -0.11,
-            "a[fp16]": -0.13,
-            "b": 0.07,
-        },
-        protocol=K_BIT.protocol,
-        notes="k-bit with one intercept per width and the slope shared: the width of the highest "
-        "intercept is the best at any budget of bits. Coefficients are ours.",
-        verified=False,
-    )
-
+K_BIT_WIDTHS = Law(
+    "a[format] + b * log10(bits)",
+    [
+        Parameter("a", start=(-2.0, 1.0), description="accuracy at one bit, per width"),
+        Parameter("b", start=(0.0, 0.3), description="accuracy per tenfold bits, shared"),
+    ],
+    [
+        Variable("bits", "bits", "all bits of the model in memory", span=(6e7, 2.8e12)),
+        Variable("format", "", "width and type", levels=("int3", "int4", "int8", "fp16")),
+    ],
+    name="k-bit-by-width",
+    target="accuracy",
+    source=K_BIT.source,
+    example={
+        "a[int3]": -0.12,
+        "a[int4]": -0.09,
+        "a[int8]": -0.11,
+        "a[fp16]": -0.13,
+        "b": 0.07,
+    },
+    protocol=K_BIT.protocol,
+    notes="k-bit with one intercept per width and the slope shared: the width of the highest "
+    "intercept is the best at any budget of bits. Coefficients are ours.",
+    verified=False,
+)
 
 LAWS: tuple[Law, ...] = (
     FLOATING_POINT,
@@ -439,8 +432,7 @@ LAWS: tuple[Law, ...] = (
     AWARE,
     MIXED,
     K_BIT,
+    K_BIT_WIDTHS,
     QUEST,
+    QUEST_FORMATS,
 )
-
-# Laws with a parameter per group, built when the formula language has them.
-PENDING: tuple[Callable[[], Law], ...] = (_quest_formats, _k_bit_widths)

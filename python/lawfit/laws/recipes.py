@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..law import Law, Parameter, Published, Source, Variable
 
 # --- estimates from other families -----------------------------------------------------------
@@ -114,6 +112,32 @@ SHARE = Law(
     "beta_1.",
 )
 
+WEIGHTS = Law(
+    "beta[weight] * N**-alpha + L_inf",
+    [
+        Parameter("beta", "log", start=(1.0, 1e6), description="scale, one per weight"),
+        *_NMT,
+    ],
+    [
+        _NMT_N,
+        Variable("weight", "percent", "sampling weight", levels=("10", "50", "90", "100")),
+    ],
+    name="translation-weights",
+    source=Source(_TRANSLATION, "2302.09650", "eq. 7", 2023),
+    protocol="Least squares over all weights, exponent and floor in common.",
+    example={
+        "beta[10]": 720.0,
+        "beta[50]": 480.0,
+        "beta[90]": 410.0,
+        "beta[100]": 400.0,
+        "alpha": 0.35,
+        "L_inf": 1.0,
+    },
+    notes="One set per language pair; exponent and floor are those of any weight. The "
+    "effective share of the parameters is (beta[100] / beta[p])**(1 / alpha) (eq. 10). No "
+    "coefficients are printed; those of the example are ours.",
+)
+
 # --- reinforcement learning ------------------------------------------------------------------
 
 _RL = (
@@ -181,199 +205,172 @@ _RL_UNITS = "X {}, error = 1 - pass@1 on held-out problems, logarithms to base 1
 
 
 _SIZE = Variable("size", "", "the model, as text", levels=_SIZE_NAMES)
-# Laws whose formula needs a coefficient per group, as the arguments of Law.
-PENDING: tuple[dict[str, Any], ...] = (
-    {
-        "formula": "10**(-K_max / (1 + N_0 / N) * log10(X) + E[size])",
-        "parameters": [
-            *_EFFICIENCY,
-            Parameter("E", bounds=(-10.0, 10.0), start=(0.0, 2.0), description="intercept"),
-        ],
-        "variables": [_RL_N, _SIZE, _RL_C],
-        "name": "rl-post-training-by-size",
-        "target": "error",
-        "source": Source(_RL, "2509.25300", "log L = -k(N) log X + E(N), k(N) saturating", 2025),
-        "protocol": _CMA,
-        "published": [
-            Published(
-                "tan2025-base-compute",
-                {
-                    "K_max": 0.13304186850061026,
-                    "N_0": 13781599883.267672,
-                    **dict(
-                        zip(
-                            _E,
-                            (
-                                0.06402735773863455,
-                                0.20742131526390395,
-                                0.37406561965445384,
-                                0.7044669489662159,
-                                1.0848158157238093,
-                                1.5358830754216175,
-                                1.8957451209901102,
-                            ),
-                            strict=True,
-                        )
-                    ),
-                },
-                _RL_WHERE,
-                _RL_UNITS.format("FLOPs"),
-                "R2 0.9955, 732 points, base models",
-            ),
-            Published(
-                "tan2025-base-data",
-                {
-                    "K_max": 0.13995590993298102,
-                    "N_0": 13002965268.771812,
-                    **dict(
-                        zip(
-                            _E,
-                            (
-                                0.004045907594509401,
-                                0.03086271421244291,
-                                0.04766048363035935,
-                                0.07129731599313516,
-                                0.11463460755928345,
-                                0.15351841225660223,
-                                0.18486149228466253,
-                            ),
-                            strict=True,
-                        )
-                    ),
-                },
-                _RL_WHERE,
-                _RL_UNITS.format("samples seen"),
-                "R2 0.9958, 732 points, base models",
-            ),
-            Published(
-                "tan2025-instruct-compute",
-                {
-                    "K_max": 0.12941550732302903,
-                    "N_0": 19069280489.603394,
-                    **dict(
-                        zip(
-                            _E,
-                            (
-                                0.03484697801275871,
-                                0.12888469751557707,
-                                0.24427973195358987,
-                                0.493648237112863,
-                                0.8163342406668228,
-                                1.2621444529128123,
-                                1.6910059179318395,
-                            ),
-                            strict=True,
-                        )
-                    ),
-                },
-                _RL_WHERE,
-                _RL_UNITS.format("FLOPs"),
-                "R2 0.9963, 703 points, instruction-tuned models, first 4 points of each cut",
-            ),
-            Published(
-                "tan2025-instruct-data",
-                {
-                    "K_max": 0.14378831829679464,
-                    "N_0": 19972075159.091267,
-                    **dict(
-                        zip(
-                            _E,
-                            (
-                                -0.008333400168341498,
-                                0.0008497062044998671,
-                                -0.0003147840128434609,
-                                -0.0014656987594214854,
-                                0.021533801485889015,
-                                0.06318952753285956,
-                                0.13863199770732137,
-                            ),
-                            strict=True,
-                        )
-                    ),
-                },
-                _RL_WHERE,
-                _RL_UNITS.format("samples seen"),
-                "R2 0.9964, 703 points, instruction-tuned models, first 4 points of each cut",
-            ),
-        ],
-        "notes": "One intercept per size: it says nothing of other sizes. The source's "
-        "extrapolation to 72B fits K_max and N_0 up to 32B and the intercept of 72B to 72B's "
-        "own runs.",
-    },
-    {
-        "formula": "((N_0 / N)**beta + B_0[size] / (X + C_0[size]))**alpha",
-        "parameters": [
-            Parameter("N_0", "log", (2e8, 5e8), (2e8, 5e8), "parameters at error 1"),
-            Parameter("beta", "identity", (0.8, 1.8), (0.8, 1.8), "exponent of parameters"),
-            Parameter("alpha", "identity", (0.1, 0.3), (0.1, 0.3), "outer exponent"),
-            Parameter("B_0", "log", start=(1e2, 1e6), description="scale of the samples"),
-            Parameter("C_0", "log", start=(1e3, 1e6), description="offset of the samples"),
-        ],
-        "variables": [
-            _RL_N,
-            Variable("size", "", "the model, as text", levels=_SIZE_NAMES[1:]),
-            Variable("X", "samples", "samples seen", span=(500.0, 54e3)),
-        ],
-        "name": "rl-post-training-floor",
-        "target": "error",
-        "source": Source(_RL, "2509.25300", "repository, postopenai_lookup", 2025),
-        "protocol": _CMA.replace("; K_max in 0 to 2, N_0 in 1e8 to 1e11", ""),
-        "published": [
-            Published(
-                "tan2025-instruct-data",
-                {
-                    "N_0": 499999998.90794224,
-                    "beta": 1.0891723742071988,
-                    "alpha": 0.19811442083807074,
-                    "B_0[1.5B]": 134654.508026071,
-                    "B_0[3B]": 41373.28418771254,
-                    "B_0[7B]": 4782.961559629775,
-                    "B_0[14B]": 1634.6561178246986,
-                    "B_0[32B]": 337.99171441658245,
-                    "B_0[72B]": 341.3312527027573,
-                    "C_0[1.5B]": 412176.1256608177,
-                    "C_0[3B]": 142838.36717500907,
-                    "C_0[7B]": 27170.316357617237,
-                    "C_0[14B]": 19153.495070661633,
-                    "C_0[32B]": 4333.039254146346,
-                    "C_0[72B]": 4928.635278833221,
-                },
-                "repository, scripts/outputs/fits_exp1_postopenai.json",
-                _RL_UNITS.format("samples seen"),
-                "R2 0.9951, 626 points, instruction-tuned models from 1.5B; N_0 stands at the "
-                "upper bound 5e8 of the code",
-            )
-        ],
-        "notes": "A floor in N that the logarithmic form lacks. The published set has no "
-        "coefficients for 0.5B.",
-    },
-    {
-        "formula": "beta[weight] * N**-alpha + L_inf",
-        "parameters": [
-            Parameter("beta", "log", start=(1.0, 1e6), description="scale, one per weight"),
-            *_NMT,
-        ],
-        "variables": [
-            _NMT_N,
-            Variable("weight", "", "sampling weight, as text", levels=("0.1", "0.5", "0.9", "1")),
-        ],
-        "name": "translation-weights",
-        "source": Source(_TRANSLATION, "2302.09650", "eq. 7", 2023),
-        "protocol": "Least squares over all weights, exponent and floor in common.",
-        "example": {
-            "beta[0.1]": 720.0,
-            "beta[0.5]": 480.0,
-            "beta[0.9]": 410.0,
-            "beta[1]": 400.0,
-            "alpha": 0.35,
-            "L_inf": 1.0,
-        },
-        "notes": "One set per language pair; exponent and floor are those of any weight. The "
-        "effective share of the parameters is (beta[1] / beta[p])**(1 / alpha) (eq. 10). No "
-        "coefficients are printed; those of the example are ours.",
-    },
+EFFICIENCY_SIZES = Law(
+    "10**(-K_max / (1 + N_0 / N) * log10(X) + E[size])",
+    [
+        *_EFFICIENCY,
+        Parameter("E", bounds=(-10.0, 10.0), start=(0.0, 2.0), description="intercept"),
+    ],
+    [_RL_N, _SIZE, _RL_C],
+    name="rl-post-training-by-size",
+    target="error",
+    source=Source(_RL, "2509.25300", "log L = -k(N) log X + E(N), k(N) saturating", 2025),
+    protocol=_CMA,
+    published=[
+        Published(
+            "tan2025-base-compute",
+            {
+                "K_max": 0.13304186850061026,
+                "N_0": 13781599883.267672,
+                **dict(
+                    zip(
+                        _E,
+                        (
+                            0.06402735773863455,
+                            0.20742131526390395,
+                            0.37406561965445384,
+                            0.7044669489662159,
+                            1.0848158157238093,
+                            1.5358830754216175,
+                            1.8957451209901102,
+                        ),
+                        strict=True,
+                    )
+                ),
+            },
+            _RL_WHERE,
+            _RL_UNITS.format("FLOPs"),
+            "R2 0.9955, 732 points, base models",
+        ),
+        Published(
+            "tan2025-base-data",
+            {
+                "K_max": 0.13995590993298102,
+                "N_0": 13002965268.771812,
+                **dict(
+                    zip(
+                        _E,
+                        (
+                            0.004045907594509401,
+                            0.03086271421244291,
+                            0.04766048363035935,
+                            0.07129731599313516,
+                            0.11463460755928345,
+                            0.15351841225660223,
+                            0.18486149228466253,
+                        ),
+                        strict=True,
+                    )
+                ),
+            },
+            _RL_WHERE,
+            _RL_UNITS.format("samples seen"),
+            "R2 0.9958, 732 points, base models",
+        ),
+        Published(
+            "tan2025-instruct-compute",
+            {
+                "K_max": 0.12941550732302903,
+                "N_0": 19069280489.603394,
+                **dict(
+                    zip(
+                        _E,
+                        (
+                            0.03484697801275871,
+                            0.12888469751557707,
+                            0.24427973195358987,
+                            0.493648237112863,
+                            0.8163342406668228,
+                            1.2621444529128123,
+                            1.6910059179318395,
+                        ),
+                        strict=True,
+                    )
+                ),
+            },
+            _RL_WHERE,
+            _RL_UNITS.format("FLOPs"),
+            "R2 0.9963, 703 points, instruction-tuned models, first 4 points of each cut",
+        ),
+        Published(
+            "tan2025-instruct-data",
+            {
+                "K_max": 0.14378831829679464,
+                "N_0": 19972075159.091267,
+                **dict(
+                    zip(
+                        _E,
+                        (
+                            -0.008333400168341498,
+                            0.0008497062044998671,
+                            -0.0003147840128434609,
+                            -0.0014656987594214854,
+                            0.021533801485889015,
+                            0.06318952753285956,
+                            0.13863199770732137,
+                        ),
+                        strict=True,
+                    )
+                ),
+            },
+            _RL_WHERE,
+            _RL_UNITS.format("samples seen"),
+            "R2 0.9964, 703 points, instruction-tuned models, first 4 points of each cut",
+        ),
+    ],
+    notes="One intercept per size: it says nothing of other sizes; simulated runs draw N and size "
+    "apart. The source's "
+    "extrapolation to 72B fits K_max and N_0 up to 32B and the intercept of 72B to 72B's "
+    "own runs.",
 )
 
+FLOOR_SIZES = Law(
+    "((N_0 / N)**beta + B_0[size] / (X + C_0[size]))**alpha",
+    [
+        Parameter("N_0", "log", (2e8, 5e8), (2e8, 5e8), "parameters at error 1"),
+        Parameter("beta", "identity", (0.8, 1.8), (0.8, 1.8), "exponent of parameters"),
+        Parameter("alpha", "identity", (0.1, 0.3), (0.1, 0.3), "outer exponent"),
+        Parameter("B_0", "log", start=(1e2, 1e6), description="scale of the samples"),
+        Parameter("C_0", "log", start=(1e3, 1e6), description="offset of the samples"),
+    ],
+    [
+        Variable("N", "parameters", "size of the base model (Qwen2.5)", levels=_SIZES[1:]),
+        Variable("size", "", "the model, as text", levels=_SIZE_NAMES[1:]),
+        Variable("X", "samples", "samples seen", span=(500.0, 54e3)),
+    ],
+    name="rl-post-training-floor",
+    target="error",
+    source=Source(_RL, "2509.25300", "repository, postopenai_lookup", 2025),
+    protocol=_CMA.replace("; K_max in 0 to 2, N_0 in 1e8 to 1e11", ""),
+    published=[
+        Published(
+            "tan2025-instruct-data",
+            {
+                "N_0": 499999998.90794224,
+                "beta": 1.0891723742071988,
+                "alpha": 0.19811442083807074,
+                "B_0[1.5B]": 134654.508026071,
+                "B_0[3B]": 41373.28418771254,
+                "B_0[7B]": 4782.961559629775,
+                "B_0[14B]": 1634.6561178246986,
+                "B_0[32B]": 337.99171441658245,
+                "B_0[72B]": 341.3312527027573,
+                "C_0[1.5B]": 412176.1256608177,
+                "C_0[3B]": 142838.36717500907,
+                "C_0[7B]": 27170.316357617237,
+                "C_0[14B]": 19153.495070661633,
+                "C_0[32B]": 4333.039254146346,
+                "C_0[72B]": 4928.635278833221,
+            },
+            "repository, scripts/outputs/fits_exp1_postopenai.json",
+            _RL_UNITS.format("samples seen"),
+            "R2 0.9951, 626 points, instruction-tuned models from 1.5B; N_0 stands at the "
+            "upper bound 5e8 of the code",
+        )
+    ],
+    notes="A floor in N that the logarithmic form lacks. The published set has no "
+    "coefficients for 0.5B. Simulated runs draw N and size apart.",
+)
 
 # --- fine-tuning and distillation ------------------------------------------------------------
 
@@ -467,8 +464,11 @@ LAWS: tuple[Law, ...] = (
     FAMILY,
     FAMILY_TIED,
     SHARE,
+    WEIGHTS,
     EFFICIENCY,
+    EFFICIENCY_SIZES,
     PIVOT,
+    FLOOR_SIZES,
     TRAJECTORIES,
     CURATION_LOG,
     CURATION_LINEAR,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..law import Law, Parameter, Published, Source, Variable
 
 _TITLE = "Value-Based Deep RL Scales Predictably"
@@ -118,20 +116,11 @@ def _by_task(setting: Law, symbol: str, table: tuple[float, dict[str, float]]) -
             )
         ],
         protocol=setting.protocol,
+        notes=f"{setting.name} for all tasks at once, the exponent shared. {setting.notes}",
     )
 
 
-def batch_by_task() -> Law:
-    """Return the law of the batch size for all tasks at once."""
-    return _by_task(BATCH, "B", _BATCH)
+BATCH_TASKS = _by_task(BATCH, "B", _BATCH)
+RATE_TASKS = _by_task(RATE, "eta", _RATE)
 
-
-def rate_by_task() -> Law:
-    """Return the law of the learning rate for all tasks at once."""
-    return _by_task(RATE, "eta", _RATE)
-
-
-LAWS: tuple[Law, ...] = (DATA, BUDGET, BATCH, RATE)
-
-# Not in LAWS: they need one parameter per level of a text column.
-PENDING: tuple[Callable[[], Law], ...] = (batch_by_task, rate_by_task)
+LAWS: tuple[Law, ...] = (DATA, BUDGET, BATCH, BATCH_TASKS, RATE, RATE_TASKS)

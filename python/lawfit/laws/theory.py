@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..law import Law, Parameter, Published, Source, Variable
 
 # --- four regimes ----------------------------------------------------------------------------
@@ -119,6 +117,34 @@ WIDTH = Law(
     notes="One pair of family and text. " + _WIDTH_NOTES,
 )
 
+WIDTH_GROUPS = Law(
+    "C_m / m**alpha_m + L_rest[group]",
+    [
+        *_WIDTH_PARAMETERS,
+        Parameter("L_rest", "log", start=(0.5, 4.0), description="what width does not reduce"),
+    ],
+    [
+        _WIDTH,
+        Variable("group", "", "model family and evaluation text", levels=tuple(_GROUPS)),
+    ],
+    name="superposition-by-group",
+    source=Source(_SUPERPOSITION, "2505.10465", "eq. 6, figure 6b", 2025),
+    protocol=_ADAM,
+    published=[
+        Published(
+            "liu2025",
+            {
+                "C_m": 476.0763,
+                "alpha_m": 0.9098,
+                **{f"L_rest[{group}]": floor for group, floor in _GROUPS.items()},
+            },
+            _LIU,
+            _LIU_UNITS,
+        )
+    ],
+    notes=_WIDTH_NOTES,
+)
+
 WEAK = Law(
     "A * m**-(alpha - 1)",
     [
@@ -135,39 +161,6 @@ WEAK = Law(
     notes="Without superposition only the m most frequent features are kept; with frequencies "
     "proportional to rank**-alpha the loss is their tail. No law follows from other frequencies.",
 )
-
-
-# Laws whose formula needs a coefficient per group, as the arguments of Law.
-PENDING: tuple[dict[str, Any], ...] = (
-    {
-        "formula": "C_m / m**alpha_m + L_rest[group]",
-        "parameters": [
-            *_WIDTH_PARAMETERS,
-            Parameter("L_rest", "log", start=(0.5, 4.0), description="what width does not reduce"),
-        ],
-        "variables": [
-            _WIDTH,
-            Variable("group", "", "model family and evaluation text", levels=tuple(_GROUPS)),
-        ],
-        "name": "superposition-by-group",
-        "source": Source(_SUPERPOSITION, "2505.10465", "eq. 6, figure 6b", 2025),
-        "protocol": _ADAM,
-        "published": [
-            Published(
-                "liu2025",
-                {
-                    "C_m": 476.0763,
-                    "alpha_m": 0.9098,
-                    **{f"L_rest[{group}]": floor for group, floor in _GROUPS.items()},
-                },
-                _LIU,
-                _LIU_UNITS,
-            )
-        ],
-        "notes": _WIDTH_NOTES,
-    },
-)
-
 
 # --- uncertainty, dimension, coverage --------------------------------------------------------
 
@@ -249,6 +242,7 @@ LAWS: tuple[Law, ...] = (
     MANIFOLD,
     SPECTRUM,
     WIDTH,
+    WIDTH_GROUPS,
     WEAK,
     UNCERTAINTY,
     DIMENSION,

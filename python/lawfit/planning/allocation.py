@@ -28,7 +28,7 @@ def compute_optimal(
     law: Law,
     params: Mapping[str, float],
     budgets: Sequence[float],
-    given: Mapping[str, float] | None = None,
+    given: Mapping[str, float | str] | None = None,
 ) -> Allocation:
     """Minimise the loss over N and D with 6 N D = C.
 
@@ -39,8 +39,8 @@ def compute_optimal(
     params : mapping of str to float
     budgets : sequence of float
         C in FLOP.
-    given : mapping of str to float, optional
-        Values of the law's other variables.
+    given : mapping of str to float or str, optional
+        Values of the law's other variables, and a level of each of its groups.
 
     Returns
     -------
@@ -57,7 +57,8 @@ def compute_optimal(
     for name in ("N", "D"):
         if name not in law.variables:
             raise InputError(f"{law} has no variable {name}; variables: {', '.join(law.variables)}")
-    missing = [v for v in law.variables if v not in ("N", "D", *given)]
+    needed = (*law.variables, *law.groups.values())
+    missing = [v for v in dict.fromkeys(needed) if v not in ("N", "D", *given)]
     if missing:
         raise InputError(f"no value given for {', '.join(missing)}")
     c = np.asarray(budgets, dtype=float)
@@ -71,7 +72,7 @@ def compute_optimal(
         log_n = low[:, None] + np.linspace(0.0, 1.0, points) * (high - low)[:, None]
         n = np.exp(log_n).ravel()
         columns = {"N": n, "D": np.repeat(c, points) / (6.0 * n)}
-        columns |= {k: np.full(n.shape, float(v)) for k, v in given.items()}
+        columns |= {k: np.full(n.shape, v) for k, v in given.items()}
         loss = law.predict(params, columns).reshape(len(c), points)
         at = np.argmin(loss, axis=1)
         best = log_n[np.arange(len(c)), at]

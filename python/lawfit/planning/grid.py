@@ -197,6 +197,11 @@ def _law_and_params(
     law: Law | str | Fit, params: Mapping[str, float] | str | None
 ) -> tuple[Law, dict[str, float]]:
     given = law.law if isinstance(law, Fit) else as_law(law)
+    for name, column in given.groups.items():
+        raise InputError(
+            f"{given}: a grid search takes one level of {column}; write {name} for "
+            f"{name}[{column}] in the formula, and give its value in params"
+        )
     if isinstance(params, str):
         published = {p.name: p.params for p in given.published}
         if params not in published:
