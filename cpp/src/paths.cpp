@@ -6,8 +6,9 @@
 namespace lawfit {
 namespace {
 
-// Nearness, in lengths of the step taken there, while all paths end alike and when not.
-constexpr double near_one_end = 0.5, near_several = 0.03;
+// Nearness, in lengths of the step taken there: while all paths end alike, and when not; then no path
+// with another end may be within near_others.
+constexpr double near_one_end = 0.5, near_several = 0.03, near_others = 1.5;
 constexpr double least_trust = 0.05;
 constexpr std::size_t most_segments = 5000;
 constexpr std::size_t most_bins = 64;
@@ -27,12 +28,14 @@ void Paths::clear() {
     publish();
 }
 
-long Paths::find(const double* x, double f) const {
+long Paths::find(const double* x, const double* step, double f) const {
     if (published_ == 0 || trust_ < least_trust) return -1;
     const double nearness = trust_ * (one_end_ ? near_one_end : near_several);
-    const double reach = (1.0 + nearness) * (1.0 + nearness);
+    const double alarm = one_end_ ? nearness : near_others;
+    const double reach = (1.0 + alarm) * (1.0 + alarm);
     const std::size_t bin = bin_of(f);
     long end = -1;
+    bool met = false;
     const double across = x[axis_];
     for (std::size_t k = bin_begin_[bin]; k < bin_begin_[bin + 1]; ++k) {
         const Entry& entry = entries_[k];
@@ -51,12 +54,27 @@ long Paths::find(const double* x, double f) const {
         if (!(square <= farthest)) continue;
         const double t = std::clamp(along / segment.square, 0.0, 1.0);
         const double distance = square - t * (2.0 * along - t * segment.square);
-        if (!(distance <= nearness * nearness * segment.square)) continue;
-        if (one_end_) return segment.end;
+        if (!(distance <= alarm * alarm * segment.square)) continue;
+        if (one_end_) {
+            if (goes_along(step, d, segment.square)) return segment.end;
+            continue;
+        }
         if (end >= 0 && end != segment.end) return -1;
         end = segment.end;
+        met = met || (distance <= nearness * nearness * segment.square &&
+                      goes_along(step, d, segment.square));
     }
-    return end;
+    return met ? end : -1;
+}
+
+// Whether a step has the direction of a segment, within 60 degrees, and a length within a factor 4.
+bool Paths::goes_along(const double* step, const double* direction, double square) const {
+    double product = 0.0, own = 0.0;
+    for (int i = 0; i < dimension_; ++i) {
+        product += step[i] * direction[i];
+        own += step[i] * step[i];
+    }
+    return product >= 0.5 * std::sqrt(own * square) && own <= 16.0 * square && square <= 16.0 * own;
 }
 
 void Paths::distrust() { trust_ *= 0.25; }
@@ -66,7 +84,10 @@ void Paths::add(const Path& path, long end) {
     for (std::size_t i = 0; i + 1 < path.f.size(); ++i) {
         if (segments_.size() >= most_segments) return;
         const double* a = path.x.data() + i * p;
-        if (find(a, path.f[i]) == end) return;
+        if (i > 0) {
+            for (std::size_t k = 0; k < p; ++k) step_[k] = a[k] - a[k - p];
+            if (find(a, step_.data(), path.f[i]) == end) return;
+        }
         Segment segment{end, path.f[i], path.f[i + 1], 0.0, points_.size()};
         for (std::size_t k = 0; k < p; ++k) segment.square += (a[p + k] - a[k]) * (a[p + k] - a[k]);
         if (!(segment.square > 0.0)) continue;
@@ -96,7 +117,7 @@ void Paths::publish() {
         const Segment& segment = segments_[s];
         const double* a = points_.data() + segment.at;
         const double from = a[axis_], to = from + a[dimension_ + axis_];
-        const double margin = near_one_end * std::sqrt(segment.square);
+        const double margin = near_others * std::sqrt(segment.square);
         const Entry entry{segment.high, segment.low, std::min(from, to) - margin,
                           std::max(from, to) + margin, s};
         for (std::size_t b = bin_of(segment.low); b <= bin_of(segment.high); ++b)
@@ -123,7 +144,9 @@ void Paths::choose_axis() {
 }
 
 PathFollower::PathFollower(const Objective& objective)
-    : inverse_typical_(objective.bounds().typical.cwiseInverse()), scaled_(objective.dimension()) {}
+    : inverse_typical_(objective.bounds().typical.cwiseInverse()),
+      scaled_(objective.dimension()),
+      step_(objective.dimension()) {}
 
 void PathFollower::begin(const Paths* known, bool check) {
     known_ = known;
@@ -134,8 +157,10 @@ void PathFollower::begin(const Paths* known, bool check) {
 
 bool PathFollower::passes(const Vector& x, double f) {
     scaled_ = x.cwiseProduct(inverse_typical_);
-    if (known_ && end_ < 0) {
-        end_ = known_->find(scaled_.data(), f);
+    if (known_ && end_ < 0 && !path_.f.empty()) {
+        step_ = scaled_ - Eigen::Map<const Vector>(path_.x.data() + path_.x.size() - scaled_.size(),
+                                                   scaled_.size());
+        end_ = known_->find(scaled_.data(), step_.data(), f);
         if (end_ >= 0 && !check_) return true;
     }
     path_.x.insert(path_.x.end(), scaled_.begin(), scaled_.end());

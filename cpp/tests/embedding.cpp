@@ -33,7 +33,7 @@ int main() {
         {Vector::Constant(3, -INFINITY), Vector::Constant(3, INFINITY), Vector::Ones(3)});
     const std::vector<double> starts = {-1, 0, 0.1, -1, 10, 0.5, 1, 0, 0.1, 1, 10, 0.5};
     Monitor monitor;
-    const MultistartResult fits = multistart(objective, starts.data(), 4, {}, 0, monitor);
+    const MultistartResult fits = multistart(objective, starts.data(), 4, {}, true, 0, monitor);
 
     const auto best =
         std::min_element(fits.objective.begin(), fits.objective.end()) - fits.objective.begin();

@@ -9,7 +9,7 @@ from .errors import InputError
 __all__ = ["MAX_EVALUATIONS", "TOLERANCE", "seed_from", "workers_from"]
 
 TOLERANCE = 1e-20  # a full Newton step promises less than this share of the objective
-MAX_EVALUATIONS = 20_000  # of one start
+MAX_EVALUATIONS = 5_000  # of one start
 
 
 def seed_from(rng: int | np.random.Generator | None) -> int:

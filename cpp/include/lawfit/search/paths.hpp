@@ -3,8 +3,8 @@
 // Every start first minimises the same smooth function (Solver), so that its way from a point on is
 // a matter of that point alone: where two starts meet, they end alike. A start meets a path when,
 // at the same height of the function, it is nearer to it than a fraction of the step that was taken
-// there, the scale on which the function is smooth; a much smaller fraction once paths are known
-// that end differently, and where two such are near, it goes on.
+// there, the scale on which the function is smooth. Where paths with different ends are near, it
+// goes on.
 #pragma once
 
 #include <vector>
@@ -25,7 +25,8 @@ struct Path {
 
 class Paths {
 public:
-    explicit Paths(int dimension) : dimension_(dimension) {}
+    explicit Paths(int dimension)
+        : dimension_(dimension), step_(static_cast<std::size_t>(dimension)) {}
     void clear();
 
     // A start's path and the number of the end it came to. Only the part until it meets a known path
@@ -33,9 +34,9 @@ public:
     void add(const Path& path, long end);
     // Makes what was added known to find(). Not while others call it.
     void publish();
-    // The end of the paths that pass by x at height f; -1 if there are none, or if they disagree.
-    // x: (dimension,) in units of `typical`.
-    long find(const double* x, double f) const;
+    // The end of the paths that pass by x at height f and go the way of the step that led there; -1 if
+    // there are none, or if some with another end are near. x, step: (dimension,) in units of `typical`.
+    long find(const double* x, const double* step, double f) const;
     // After a claim of find() has proved wrong: nearness is judged more strictly, and at the third
     // time find() falls silent.
     void distrust();
@@ -55,11 +56,13 @@ private:
         std::size_t segment;
     };
     void choose_axis();
+    bool goes_along(const double* step, const double* direction, double square) const;
 
     int dimension_;
     double trust_ = 1.0;
     bool one_end_ = true;        // every path has the same
     std::size_t published_ = 0;  // segments that find() knows
+    std::vector<double> step_;
     std::vector<double> points_;
     std::vector<Segment> segments_;
     std::vector<double> edges_;   // heights between bins, rising
@@ -80,7 +83,7 @@ public:
     long end() const { return end_; }  // of the paths that it met, -1
 
 private:
-    Vector inverse_typical_, scaled_;
+    Vector inverse_typical_, scaled_, step_;
     const Paths* known_ = nullptr;
     bool check_ = false;
     Path path_;
