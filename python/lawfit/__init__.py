@@ -13,6 +13,7 @@ from .laws import law, laws
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, Squared
 from .planning.grid import GridResult, grid_search
 from .protocols import Protocol, protocol, protocols
+from .reduction import envelope, isoflop
 from .result import Fit, Starts, load
 from .runs import Runs, read
 from .starts import Grid
@@ -44,8 +45,10 @@ __all__ = [
     "Variable",
     "__version__",
     "datasets",
+    "envelope",
     "fit",
     "grid_search",
+    "isoflop",
     "law",
     "laws",
     "load",
