@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..runs import Runs, read
 from ..tables import number_text
 
-__all__ = ["Dropped", "Floats", "Group", "groups_of", "prepare", "table", "whole_number"]
+__all__ = ["Dropped", "Floats", "Group", "groups_of", "point", "prepare", "table", "whole_number"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -133,6 +133,23 @@ def groups_of(runs: Runs, by: Sequence[str] | str) -> Iterator[Group]:
     order = np.argsort(number, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
         yield Group({name: cells[name][rows[0]].item() for name in by}, rows)
+
+
+def point(group: Group, **cells: float) -> dict[str, Any]:
+    """Join the cells that a group shares and those that were computed.
+
+    Raises
+    ------
+    InputError
+        If a column of both has the same name.
+    """
+    for name in cells:
+        if name in group.key:
+            raise InputError(
+                f'by names the column "{name}", which is also a column of the result; rename it '
+                f'(columns={{"my_{name}": "{name}"}})'
+            )
+    return {**group.key, **cells}
 
 
 def table(points: Sequence[Mapping[str, Any]], source: str) -> Runs:
