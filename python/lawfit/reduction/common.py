@@ -135,7 +135,7 @@ def groups_of(runs: Runs, by: Sequence[str] | str) -> Iterator[Group]:
         yield Group({name: cells[name][rows[0]].item() for name in by}, rows)
 
 
-def point(group: Group, **cells: float) -> dict[str, Any]:
+def point(group: Group, **cells: Any) -> dict[str, Any]:
     """Join the cells that a group shares and those that were computed.
 
     Raises

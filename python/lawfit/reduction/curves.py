@@ -20,7 +20,7 @@ def parabola(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
     Returns
     -------
     at : ndarray of shape (...)
-        The vertex; nan where the parabola has no minimum or the vertex is not inside the range of x.
+        The vertex; nan where there is no minimum or it is not inside the range of x.
     value : ndarray of shape (...)
         There.
     coefficients : ndarray of shape (..., 3)

@@ -162,16 +162,16 @@ def isoflop(
     Notes
     -----
     A loss A / N**alpha + B / D**beta at constant N D is not symmetric in log N unless alpha = beta.
-    A parabola over a wide or off-centre range of sizes is therefore biased without any noise [3];
-    the exponent of N_opt is biased too if the range moves against the minimum from budget to budget.
+    A parabola over a wide or off-centre range of sizes is therefore biased without any noise [3],
+    and so is the exponent of N_opt if the range moves against the minimum from budget to budget.
     Cures: sizes near the minimum, "akima", or a fit of the whole law.
 
     References
     ----------
     .. [1] Hoffmann et al. 2022, Training Compute-Optimal Large Language Models, arXiv 2203.15556,
        section 3.2.
-    .. [2] Porian et al. 2024, Resolving Discrepancies in Compute-Optimal Scaling of Language Models,
-       arXiv 2406.19146, and the authors' code.
+    .. [2] Porian et al. 2024, Resolving Discrepancies in Compute-Optimal Scaling of Language
+       Models, arXiv 2406.19146, and the authors' code.
     .. [3] Czech et al. 2026, arXiv 2603.22339.
     """
     if method not in ("akima", "parabola"):
@@ -310,9 +310,7 @@ def _with_levels(runs: Runs, budget: str, tolerance: float) -> Runs:
     return runs.with_column(_LEVEL, level)
 
 
-def _noise_of(
-    runs: Runs, target: str, sigma: float | str | Mapping[float, float] | None
-) -> Floats:
+def _noise_of(runs: Runs, target: str, sigma: float | str | Mapping[float, float] | None) -> Floats:
     """Return the standard deviation of each row's loss; 1 if it is to be estimated."""
     loss = runs.numbers(target)
     if sigma is None:

@@ -69,9 +69,7 @@ def pass_at_k(samples: ArrayLike, successes: ArrayLike, k: ArrayLike) -> Floats:
     ):
         if bad.any():
             i = np.unravel_index(int(np.argmax(bad)), bad.shape)
-            raise InputError(
-                f"{expected}: samples = {n[i]:g}, successes = {c[i]:g}, k = {k_[i]:g}"
-            )
+            raise InputError(f"{expected}: samples = {n[i]:g}, successes = {c[i]:g}, k = {k_[i]:g}")
     cases, which = np.unique(
         np.stack([n.ravel(), c.ravel(), k_.ravel()]).astype(np.int64), axis=1, return_inverse=True
     )

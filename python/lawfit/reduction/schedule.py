@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..runs import Runs, read
 from .common import Floats, whole_number
 
-__all__ = ["annealing_areas", "constant", "cosine", "wsd", "with_areas"]
+__all__ = ["annealing_areas", "constant", "cosine", "with_areas", "wsd"]
 
 
 def constant(steps: int, peak: float, *, warmup: int = 0) -> Floats:

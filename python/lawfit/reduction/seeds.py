@@ -101,7 +101,7 @@ def aggregate_seeds(
         for name in values:
             cells[name] = float(own[name][k].mean())
             cells[f"{name}_se"] = deviation[name][k] / float(np.sqrt(len(group.rows)))
-        points.append(point(group, **cells, **{"count": float(len(group.rows))}))
+        points.append(point(group, **cells, count=float(len(group.rows))))
     left_out = tuple(name for name in others if name not in constant)
     return Aggregated(table(points, f"means of {used.source}"), dropped, left_out)
 

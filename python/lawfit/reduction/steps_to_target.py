@@ -129,7 +129,8 @@ def steps_to_target(
             raise InputError(
                 f"{used.source}: {group} has two rows at {step} = {x[twice[0]]:g} "
                 f"({used.row_label(int(rows[twice[0]]))} and "
-                f"{used.row_label(int(rows[twice[0] + 1]))}); `by` must name what tells curves apart"
+                f"{used.row_label(int(rows[twice[0] + 1]))}); "
+                "`by` must name what tells curves apart"
             )
         y = _smoothed(used.numbers(loss)[rows], smooth)
         for goal in goals.tolist():
