@@ -1,4 +1,4 @@
-"""What models cost: counts of FLOP, parameters and bytes, as formulas and as functions of arrays."""
+"""What models cost: counts of FLOP, parameters and bytes, as formulas and as functions."""
 
 from __future__ import annotations
 
@@ -168,8 +168,8 @@ COSTS: dict[str, Cost] = {
             "FLOP",
             f"{_KAPLAN}, section 2.1; {_HOFFMANN}, section 3.3",
             "2 per parameter and token forward, 4 backward; no attention over the context. Kaplan "
-            "et al. put in N without embeddings and last layer, Hoffmann et al. all parameters; for "
-            "small models the two differ severalfold.",
+            "et al. put in N without embeddings and last layer, Hoffmann et al. all parameters; "
+            "for small models the two differ severalfold.",
         ),
         _cost(
             "forward",
@@ -218,16 +218,15 @@ COSTS: dict[str, Cost] = {
             " + 3 * n_head * n_ctx + 4 * d_model * d_ff))",
             "FLOP",
             f"{_HOFFMANN}, appendix F",
-            "Every product, embedding as a product with the vocabulary, softmax, backward twice the "
-            "forward pass; no causal mask. The ratios to 6 N D in their table A4 come out "
-            "with n_vocab = 0.",
+            "Every product, embedding as a product with the vocabulary, softmax, backward twice "
+            "the forward pass; no causal mask. n_vocab = 0 gives the blocks alone.",
         ),
         _cost(
             "training-experts",
             "6 * N_active * D",
             "FLOP",
-            "Clark et al. 2022, Unified Scaling Laws for Routed Language Models, arXiv 2202.01169; "
-            "as 6 N D with the parameters that a token meets",
+            "Abnar et al. 2025, Parameters vs FLOPs, arXiv 2501.12370: 6 N D with the parameters "
+            "that a token meets",
             "Of a mixture of experts; `experts-active` counts N_active. No communication, no "
             "padding of the experts' shares.",
         ),
@@ -235,7 +234,7 @@ COSTS: dict[str, Cost] = {
             "training-bits",
             "6 * N * D * P / 16",
             "FLOP at 16 bits",
-            "Kumar et al. 2024, Scaling Laws for Precision, arXiv 2411.04330, section 4: "
+            "Kumar et al. 2024, Scaling Laws for Precision, arXiv 2411.04330: "
             "cost in proportion to N D P",
             "Assumes that speed is inversely proportional to bits, which hardware gives for "
             "some widths only.",
@@ -244,7 +243,7 @@ COSTS: dict[str, Cost] = {
             "lifetime",
             "6 * N * D + 2 * N * D_inf",
             "FLOP",
-            "Sardana et al. 2024, Beyond Chinchilla-Optimal, arXiv 2401.00448, eq. 2",
+            "Sardana et al. 2024, Beyond Chinchilla-Optimal, arXiv 2401.00448",
             "Training and inference, one FLOP counted like the other.",
         ),
         _cost(
@@ -252,8 +251,8 @@ COSTS: dict[str, Cost] = {
             "2 * d_model * n_layer * (2 * d_attn + d_ff)",
             "parameters",
             f"{_KAPLAN}, eq. 2.1",
-            "Without embeddings, biases and norms. With d_attn = d_model and d_ff = 4 d_model it is "
-            "12 n_layer d_model**2.",
+            "Without embeddings, biases and norms. With d_attn = d_model and d_ff = 4 d_model it "
+            "is 12 n_layer d_model**2.",
         ),
         _cost(
             "gated-block-parameters",
