@@ -72,10 +72,7 @@ def test_parabola_is_exact_on_a_symmetric_law() -> None:
 def test_parabola_bias_shrinks_with_the_width_and_is_announced() -> None:
     shifts = []
     for width in (8.0, 2.0):
-        runs = profiles(width)
-        runs["loss"] = loss(runs["N"], runs["C"], alpha=0.6, beta=0.2)
-        narrow = best(runs["C"])  # not the optimum of these exponents
-        assert narrow.shape == runs["N"].shape
+        runs = profiles()
         truth = (0.6 * A / (0.2 * B)) ** (1 / 0.8) * (BUDGETS / 6.0) ** 0.25
         runs["N"] = np.repeat(truth, 11) * np.tile(np.geomspace(1 / width, width, 11), 7)
         runs["loss"] = loss(runs["N"], runs["C"], alpha=0.6, beta=0.2)
@@ -122,12 +119,12 @@ def test_forms_of_sigma_agree() -> None:
 
 
 def test_edge_minima_are_reported() -> None:
-    runs = lf.read(profiles(sizes=12), where="C > 1e20 or N > 1.1 * 0.0915 * C**0.5126")
-    first = runs.take(np.flatnonzero(runs["C"] == BUDGETS[0]))
-    assert first["loss"].argmin() == 0
+    all_runs = lf.Runs(profiles(sizes=12))
+    too_large = all_runs["N"] > 1.1 * best(all_runs["C"])
+    runs = all_runs.take(np.flatnonzero((all_runs["C"] > 1e20) | too_large))
     found = isoflop(runs, sigma=0.0)
-    assert 1 <= len(found.dropped) < len(BUDGETS)
-    assert found.dropped[0].what == "C = 1000000000000000000"
+    assert len(found.dropped) == (BUDGETS <= 1e20).sum()
+    assert found.dropped[0].what == "C = 1e+18"
     assert "the loss is least at the edge, the smallest size N" in found.dropped[0].reason
     assert found.points.n == len(BUDGETS) - len(found.dropped)
 
@@ -291,7 +288,7 @@ def test_envelope_follows_the_optimum(method: str) -> None:
     assert found.points.n + found.beaten == runs.n
     assert power_law(found.points["C"], found.points["N"]).b == pytest.approx(EXPONENT, abs=0.05)
     np.testing.assert_allclose(
-        found.points["loss"], loss(best(found.points["C"]), found.points["C"]), rtol=0.02
+        found.points["loss"], loss(best(found.points["C"]), found.points["C"]), rtol=0.05
     )
 
 
@@ -306,7 +303,7 @@ def test_envelopes_are_what_they_say(rows: list[tuple[float, float]]) -> None:
     runs = lf.Runs({"C": c, "loss": y})
     running = envelope(runs, method="running").points
     for i in range(len(c)):
-        beaten = ((c <= c[i]) & (y < y[i])).any()
+        beaten = (((c <= c[i]) & (y < y[i])) | ((c < c[i]) & (y == y[i]))).any()
         assert beaten == ((c[i], y[i]) not in set(zip(running["C"], running["loss"])))
     hull = envelope(runs, method="hull").points
     x, below = np.log(hull["C"]), np.log(hull["loss"])

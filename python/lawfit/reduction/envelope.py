@@ -102,14 +102,14 @@ def envelope(
         where=where,
         missing=missing,
     )
-    x, y = np.log(used.numbers(resource)), np.log(used.numbers(target))
+    x, y = used.numbers(resource), used.numbers(target)
     order = np.lexsort((y, x))  # of equal resources, the least loss first
     if method == "bins":
-        winners = order[_bin_minima(x[order], y[order], bins)]
+        winners = order[_bin_minima(np.log(x[order]), y[order], bins)]
     else:
         winners = order[_running_minima(y[order])]
         if method == "hull":
-            winners = winners[_hull(x[winners], y[winners])]
+            winners = winners[_hull(np.log(x[winners]), np.log(y[winners]))]
     return Envelope(used.take(winners), dropped, used.n - len(winners), method)
 
 

@@ -230,9 +230,9 @@ def isoflop(
         point = {
             budget: profile.budget,
             size: float(np.exp(log_n)),
-            f"{size}_se": max(float(np.nanstd(many_at)), floor * spacing) / inside,
+            f"{size}_se": max(_spread(many_at, profile), floor * spacing) / inside,
             target: float(np.exp(np.nanmedian(many_value))),
-            f"{target}_se": float(np.nanstd(many_value)) / inside,
+            f"{target}_se": _spread(many_value, profile) / inside,
             "runs": float(len(profile.x)),
             "inside": inside,
         }
@@ -260,6 +260,7 @@ def isoflop(
 
 
 _LEVEL = "budget level"  # not a name that formulas can use
+_NO_BIAS = 1e-3  # of log N; less is not worth a warning, however small the noise
 
 
 @dataclass
@@ -359,6 +360,11 @@ def _minimum(method: str, x: Floats, loss: Floats) -> tuple[Floats, Floats]:
         return at, np.log(np.where(value > 0.0, value, np.nan))
 
 
+def _spread(draws: Floats, profile: _Profile) -> float:
+    """Return the standard deviation of draws; 0, not rounding errors, where there is no noise."""
+    return float(np.nanstd(draws)) if profile.sigma.any() else 0.0
+
+
 def _edge(method: str, profile: _Profile, size: str) -> str:
     x, y = profile.x, profile.y
     if method == "parabola" and parabola(x, y)[2][2] <= 0.0:
@@ -384,8 +390,11 @@ def _cubic_minimum(x: Floats, y: Floats, near: float) -> float:
 def _warn_of_bias(points: Runs, size: str) -> None:
     shift, se = points.numbers("cubic_shift"), points.numbers(f"{size}_se")
     known = np.isfinite(shift)
-    if known.any() and np.median(np.abs(shift[known])) > np.median(se[known]):
-        percent = 100.0 * np.expm1(np.median(np.abs(shift[known])))
+    if not known.any():
+        return
+    typical = np.median(np.abs(shift[known]))
+    if typical > max(np.median(se[known]), _NO_BIAS):
+        percent = 100.0 * np.expm1(typical)
         warnings.warn(
             f"parabolas are biased here: cubics through the same points put the best {size} "
             f"elsewhere by {percent:.1f} % (median), more than the standard error; narrow the "
