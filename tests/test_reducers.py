@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,14 +64,14 @@ def test_edges_of_sweeps_are_dropped() -> None:
     found = best_hyperparameter(runs, "lr", by="N", margin=0.02)
     assert found.points.n == 2
     assert str(found.dropped[0]).startswith("N = 10000000: the loss is least at the edge")
-    np.testing.assert_array_equal(found.points["values"], [7, 7])
+    np.testing.assert_array_equal(found.points["values"], [5, 5])
     with pytest.raises(lf.InputError, match="no group has a minimum inside its range"):
         best_hyperparameter(lf.read(runs, where="N == 1e7"), "lr", by="N")
     with pytest.raises(lf.InputError, match="margin = 0 must be above 0"):
         best_hyperparameter(runs, "lr", margin=0)
-    with pytest.raises(lf.InputError, match='by names the column "loss"'):
-        best_hyperparameter({"lr": [1, 2, 4], "loss": [2.0, 2, 2]}, "lr", by=["values", "loss"],
-                            derive="values = loss * 0 + 1 + 0 * lr")  # fmt: skip
+    named = {"lr": [1, 2, 4], "loss": [2.1, 2.0, 2.2], "values": [1, 1, 1]}
+    with pytest.raises(lf.InputError, match='by names the column "values"'):
+        best_hyperparameter(named, "lr", by="values")
 
 
 def test_other_settings_are_taken_at_their_best() -> None:
@@ -129,8 +131,9 @@ def test_steps_mistakes() -> None:
         steps_to_target(runs, 2)
     with pytest.raises(lf.InputError, match="smooth = 4 must be odd"):
         steps_to_target(runs, 2, smooth=4)
-    with pytest.raises(lf.InputError, match="targets"):
-        steps_to_target(runs, [])
+    for wrong in ([], -1.0, "low", np.nan):
+        with pytest.raises(lf.InputError, match="targets"):
+            steps_to_target(runs, wrong)  # type: ignore[arg-type]
 
 
 # --- records and seeds -----------------------------------------------------------------------
@@ -212,6 +215,8 @@ def test_coverage() -> None:
     np.testing.assert_array_equal(found["problems"], [2, 2, 1, 1])
     with pytest.raises(lf.InputError, match="row 1 has 10 samples, too few for k = 11"):
         coverage(runs, 11)
+    with pytest.raises(lf.InputError, match="k = 'a' must be a whole number of at least 1"):
+        coverage(runs, "all")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +238,8 @@ def test_pass_at_k_mistakes(case: tuple[object, ...], message: str) -> None:
 
 def test_schedules() -> None:
     np.testing.assert_allclose(constant(5, 2.0, warmup=4), [0.5, 1.0, 1.5, 2.0, 2.0])
-    np.testing.assert_allclose(cosine(4, 1.0, final=0.2), [0.6 + 0.4 * np.cos(np.pi * i / 4) for i in (1, 2, 3, 4)])  # fmt: skip
+    half = 0.6 + 0.4 * np.cos(np.pi * np.arange(1, 5) / 4)
+    np.testing.assert_allclose(cosine(4, 1.0, final=0.2), half)
     np.testing.assert_allclose(cosine(6, 1.0, warmup=2)[:2], [0.5, 1.0])
     np.testing.assert_allclose(wsd(6, 1.0, decay=2, warmup=2), [0.5, 1, 1, 1, 0.5, 0])
     np.testing.assert_allclose(
@@ -296,7 +302,22 @@ def test_areas_mistakes() -> None:
         with_areas(runs, {"a": [1.0]})
     with pytest.raises(lf.InputError, match="warmup = 1 must be less than the 1 steps"):
         annealing_areas([1.0], warmup=1)
-    with pytest.raises(lf.InputError, match="momentum = 1.0"):
+    with pytest.raises(lf.InputError, match=r"momentum = 1\.0"):
         annealing_areas([1.0], momentum=1.0)
     with pytest.raises(lf.InputError, match="rates must be a line"):
         annealing_areas([-1.0])
+
+
+# --- documentation ---------------------------------------------------------------------------
+
+
+def test_examples_of_the_documentation_run() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "reduction.md").read_text()
+    code = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(code) == 6
+    names: dict[str, object] = {}
+    exec("\n".join(code), names)  # each block uses what those before it made
+    best = names["best"]
+    assert isinstance(best, lf.reduction.PowerLaw)
+    assert best.b == pytest.approx(0.51, abs=0.03)
+    assert isinstance(names["fit"], lf.Fit)

@@ -96,7 +96,7 @@ def isoflop(
     floor: float | None = None,
     repeats: str = "min",
     tolerance: float = 1e-6,
-    carry: Sequence[str] = (),
+    carry: Sequence[str] | str = (),
     columns: Mapping[str, str] | None = None,
     derive: Mapping[str, str] | Iterable[str] | None = None,
     where: str | Iterable[str] | None = None,
@@ -131,7 +131,7 @@ def isoflop(
         noise is smaller.
     tolerance : float
         Budgets that differ by no more than this share are one budget, their geometric mean.
-    carry : sequence of str
+    carry : str or sequence of str
         Columns to interpolate at the minimum, log against log N: tokens, for example.
     columns, derive, where
         As for `lawfit.runs.read`.
@@ -184,6 +184,7 @@ def isoflop(
     for name, value in (("floor", floor), ("tolerance", tolerance)):
         if not (isinstance(value, (int, float)) and 0.0 <= value < np.inf):
             raise InputError(f"{name} = {value!r} must be a number of 0 or more")
+    carry = [carry] if isinstance(carry, str) else list(carry)
     named = [budget, size, target]
     of_sigma = [sigma] if isinstance(sigma, str) else []
     used, dropped = prepare(
@@ -322,6 +323,8 @@ def _noise_of(runs: Runs, target: str, sigma: float | str | Mapping[float, float
         if not len(levels) or not (np.concatenate([levels, values]) > 0.0).all():
             raise InputError(f"sigma = {dict(sigma)!r} must map losses above 0 to values above 0")
         return np.asarray(np.exp(np.interp(np.log(loss), np.log(levels), np.log(values))))
+    if isinstance(sigma, bool) or not isinstance(sigma, (str, int, float, np.number)):
+        raise InputError(f"sigma = {sigma!r} must be a number, a column's name or a mapping")
     given = runs.numbers(sigma) if isinstance(sigma, str) else np.full(runs.n, float(sigma))
     if not (np.isfinite(given) & (given >= 0.0)).all():
         raise InputError(f"sigma = {sigma!r} must be finite and 0 or more")

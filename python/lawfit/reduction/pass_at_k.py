@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..runs import Runs
-from .common import Dropped, Floats, groups_of, point, prepare, table
+from .common import Dropped, Floats, groups_of, point, prepare, table, whole_number
 
 __all__ = ["Coverage", "coverage", "pass_at_k"]
 
@@ -130,11 +130,12 @@ def coverage(
     used, dropped = prepare(
         runs, [samples, successes], columns=columns, derive=derive, where=where, missing=missing
     )
+    wanted = [whole_number(one, "k", 1) for one in (k if isinstance(k, Iterable) else [k])]
     n, c = used.numbers(samples), used.numbers(successes)
     points = []
     for group in groups_of(used, by):
         rows = group.rows
-        for one in np.atleast_1d(np.asarray(k)).tolist():
+        for one in wanted:
             short = np.flatnonzero(n[rows] < one)
             if len(short):
                 raise InputError(

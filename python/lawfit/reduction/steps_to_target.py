@@ -109,7 +109,10 @@ def steps_to_target(
     arXiv 1811.03600; McCandlish et al. 2018, An Empirical Model of Large-Batch Training,
     arXiv 1812.06162: steps to a target loss against batch size.
     """
-    goals = np.atleast_1d(np.asarray(targets, dtype=float))
+    try:
+        goals = np.atleast_1d(np.asarray(targets, dtype=float))
+    except (TypeError, ValueError):
+        raise InputError(f"targets = {targets!r} must be losses above 0") from None
     if goals.ndim != 1 or not len(goals) or not (np.isfinite(goals) & (goals > 0.0)).all():
         raise InputError(f"targets = {targets!r} must be losses above 0")
     if smooth is not None and smooth != "isotonic":
