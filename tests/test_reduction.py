@@ -54,9 +54,18 @@ def test_isoflop_finds_the_exponent_of_an_exact_law() -> None:
     np.testing.assert_allclose(law.predict(1e20), law.a * 1e20**law.b)
 
 
+def test_points_go_straight_into_a_fit() -> None:
+    found = isoflop(profiles(noise=0.004), sigma=0.004)
+    fit = lf.fit("a * C**b", found.points, target="N", loss=lf.Squared(), sigma="N_se", starts=10)
+    law = found.power_law()
+    assert fit.params["b"] == pytest.approx(law.b, rel=1e-6)
+    assert fit.params["a"] == pytest.approx(law.a, rel=1e-5)
+
+
 def test_isoflop_is_in_the_top_level() -> None:
-    assert lf.isoflop is isoflop
+    assert lf.isoflop is isoflop is lf.reduction.isoflop
     assert lf.envelope is envelope
+    assert lf.costs.cost("training").formula == "6 * N * D"
 
 
 def test_parabola_is_exact_on_a_symmetric_law() -> None:

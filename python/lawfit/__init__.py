@@ -5,7 +5,7 @@ from __future__ import annotations
 import os as _os
 
 from . import _core as _core
-from . import datasets
+from . import costs, datasets, reduction
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
@@ -44,6 +44,7 @@ __all__ = [
     "Starts",
     "Variable",
     "__version__",
+    "costs",
     "datasets",
     "envelope",
     "fit",
@@ -55,6 +56,7 @@ __all__ = [
     "protocol",
     "protocols",
     "read",
+    "reduction",
 ]
 
 if hasattr(_os, "register_at_fork"):
