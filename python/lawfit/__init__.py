@@ -5,7 +5,7 @@ from __future__ import annotations
 import os as _os
 
 from . import _core as _core
-from . import datasets
+from . import costs, datasets, reduction
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
@@ -13,6 +13,7 @@ from .laws import law, laws
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, Squared
 from .planning.grid import GridResult, grid_search
 from .protocols import Protocol, protocol, protocols
+from .reduction import envelope, isoflop
 from .result import Fit, Starts, load
 from .runs import Runs, read
 from .starts import Grid
@@ -43,15 +44,19 @@ __all__ = [
     "Starts",
     "Variable",
     "__version__",
+    "costs",
     "datasets",
+    "envelope",
     "fit",
     "grid_search",
+    "isoflop",
     "law",
     "laws",
     "load",
     "protocol",
     "protocols",
     "read",
+    "reduction",
 ]
 
 if hasattr(_os, "register_at_fork"):

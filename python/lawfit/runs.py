@@ -310,6 +310,12 @@ class Runs(Mapping[str, NDArray[Any]]):
             )
         return self._keep(keep)
 
+    def take(self, rows: NDArray[np.intp]) -> Runs:
+        """Return rows by number (from 0), in the order given; they keep their labels."""
+        labels = np.arange(1, self.n + 1) if self._labels is None else self._labels
+        columns = {name: _frozen(column[rows]) for name, column in self._columns.items()}
+        return self._with(columns, labels[rows])
+
     def drop_non_finite(
         self, names: Iterable[str], groups: Iterable[str] = ()
     ) -> tuple[Runs, tuple[str, ...]]:
@@ -378,9 +384,7 @@ class Runs(Mapping[str, NDArray[Any]]):
         return f'{self._source}: column "{name}"{row}'
 
     def _keep(self, keep: NDArray[np.bool_]) -> Runs:
-        labels = np.arange(1, self.n + 1) if self._labels is None else self._labels
-        columns = {name: _frozen(column[keep]) for name, column in self._columns.items()}
-        return self._with(columns, labels[keep])
+        return self.take(np.flatnonzero(keep))
 
     def _non_finite(self, names: Sequence[str]) -> NDArray[np.bool_]:
         """Return where columns are nan or infinite, shape (n, len(names))."""
