@@ -11,7 +11,7 @@ namespace {
 constexpr double near_one_end = 0.5, near_several = 0.03, near_others = 1.5;
 constexpr double least_trust = 0.05;
 constexpr std::size_t most_segments = 5000;
-constexpr std::size_t most_bins = 64;
+constexpr std::size_t most_bins = 64, fewest_in_bin = 16;
 
 }  // namespace
 
@@ -102,7 +102,7 @@ void Paths::add(const Path& path, long end) {
 void Paths::publish() {
     published_ = segments_.size();
     edges_.clear();
-    const std::size_t step = 1 + segments_.size() / most_bins;
+    const std::size_t step = std::max(fewest_in_bin, segments_.size() / most_bins);
     for (std::size_t s = 0; s < segments_.size(); s += step) edges_.push_back(segments_[s].high);
     std::sort(edges_.begin(), edges_.end());
     edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());

@@ -94,7 +94,7 @@ bool Solver::trust_step(double radius) {
             return true;
         }
         (n > radius ? low : high) = damping;
-        if (std::isfinite(high) && high - low <= 1e-10 * high) return definite;
+        if (std::isfinite(high) && high - low <= 1e-10 * high) break;
         double next = 0.0;
         if (!definite) {
             next = damping == 0.0 ? bound : 4.0 * damping;
@@ -111,7 +111,11 @@ bool Solver::trust_step(double radius) {
         }
         damping = next;
     }
-    return step_.allFinite() && std::isfinite(high);
+    // A step shorter than the region allows is a step all the same.
+    if (!std::isfinite(high)) return false;
+    damping_ = high;
+    relative_damping_ = high / bound;
+    return attempt(high) && step_.allFinite();
 }
 
 Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher) {
