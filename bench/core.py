@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -166,7 +164,7 @@ def gemstones(quick: bool, full: bool) -> dict[str, Any]:
     count = 4050 if quick else 40_500
     if full:
         count = len(grid)
-    peak = _peak_memory()
+    peak = machine.peak_bytes() / 2**20
     best, seconds, cpu, evaluations, hits = np.inf, [], 0.0, 0, []
     statuses: dict[str, int] = {}
     objective = np.empty(count)
@@ -195,7 +193,7 @@ def gemstones(quick: bool, full: bool) -> dict[str, Any]:
         "best_objective": best,
         "status": statuses,
         "memory_before_mb": peak,
-        "memory_peak_mb": _peak_memory(),
+        "memory_peak_mb": machine.peak_bytes() / 2**20,
         "load": machine.load(),
     }
     print(
@@ -213,12 +211,6 @@ def _batches(grid: Any, count: int, size: int = 202_500) -> Iterator[tuple[int, 
         k = np.arange(first, min(first + size, count))
         shift = inside.random(len(k)) if count < len(grid) else 0.0
         yield first, grid.points(((k + shift) * step).astype(np.int64))
-
-
-def _peak_memory() -> float:
-    """Return the largest resident memory of this process so far, in megabytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 # --- growth curves --------------------------------------------------------------------------------

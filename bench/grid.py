@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import time
@@ -13,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import lawfit as lf
-from run import describe_machine
+import machine
+from store import write
 
 LAW = lf.law("precision-shifted")
 PARAMS = dict(LAW.published[0].params)
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--numpy-points", type=int, default=200, help="per axis, for NumPy")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--out", default="bench/results/grid.json")
+    parser.add_argument("--out", type=Path, default="bench/results/grid.json")
     given = parser.parse_args()
 
     rows = []
@@ -124,10 +124,7 @@ def main() -> None:
                 f"{row['cells_per_processor_second'] / 1e6:7.0f} M per processor second  "
                 f"best {row['best']['value']:.12g}"
             )
-    out = Path(given.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"machine": describe_machine(), "rows": rows}, indent=1) + "\n")
-    print(f"written to {out}")
+    write(given.out, {"machine": machine.describe(), "rows": rows})
 
 
 if __name__ == "__main__":

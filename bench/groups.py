@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import lawfit as lf
-from rows import peak_bytes
-from run import describe_machine
+import machine
+from store import write
 
 LAW = "(A[curve] / x**alpha[curve] + E[curve]) * exp(b * z + c * z**2)"
 SHARED = {"b": 0.1, "c": 0.05}
@@ -39,11 +39,11 @@ def measure(curves: int, threads: int, repeats: int) -> dict[str, object]:
     """Fit from one start; run this in a process of its own."""
     lf.fit(LAW, table(3)[0], starts=1, threads=threads)  # loads what is loaded late
     runs, truth = table(curves)
-    base = peak_bytes()
+    base = machine.peak_bytes()
     processor = time.process_time()
     fit = lf.fit(LAW, runs, starts=1, threads=threads)
     processor = time.process_time() - processor
-    peak = peak_bytes()
+    peak = machine.peak_bytes()
     seconds = [fit.seconds]
     for _ in range(repeats - 1):
         before = time.process_time()
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--curves", type=int, action="append", help="default: 10, 30, ..., 1000")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3, help="fits of each; the fastest counts")
-    parser.add_argument("--out", default="bench/results/groups.json")
+    parser.add_argument("--out", type=Path, default="bench/results/groups.json")
     parser.add_argument("--case", type=int, help="one case, printed as JSON")
     given = parser.parse_args()
     if given.case:
@@ -97,10 +97,7 @@ def main() -> None:
             f"  {case['processor_microseconds_per_evaluation_and_curve']:6.2f} us per evaluation "
             f"and curve  {case['peak_bytes_of_the_fit'] / 2**20:.1f} MiB"
         )
-    out = Path(given.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"machine": describe_machine(), "cases": cases}, indent=1) + "\n")
-    print(f"written to {out}")
+    write(given.out, {"machine": machine.describe(), "cases": cases})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a measurement was made on: processor, load, compiler, instruction set, versions, date."""
+"""What a measurement was made on: processor, load, memory, compiler, versions, date."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import resource
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,12 @@ PACKAGES = ("numpy", "scipy", "jax", "jaxlib", "optimistix", "chinchilla")
 def load() -> float | None:
     """Return the mean number of running processes over the last minute."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def peak_bytes() -> int:
+    """Return the largest resident memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def describe() -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -15,8 +14,9 @@ import numpy as np
 from scipy import optimize
 
 import lawfit as lf
+import machine
 from problems import folder
-from run import describe_machine
+from store import write
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from nist_problems import FORMULAS, NistProblem, digits, parameter_digits, read_problem
@@ -97,7 +97,7 @@ def measure(problem: NistProblem, start: int, method: Method) -> dict[str, objec
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", default="bench/results/nist.json")
+    parser.add_argument("--out", type=Path, default="bench/results/nist.json")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
@@ -120,9 +120,7 @@ def main() -> None:
             reached = [r["digits"] for r in rows if r["method"] == method_name]
             line += f"{sum((d if d is not None else -math.inf) >= wanted for d in reached):>22}"
         print(line)
-    out = Path(given.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"machine": describe_machine(), "rows": rows}, indent=1) + "\n")
+    write(given.out, {"machine": machine.describe(), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -13,15 +12,11 @@ from pathlib import Path
 import numpy as np
 
 import lawfit as lf
-from run import describe_machine
+import machine
+from store import write
 
 TRUTH = {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2100.0, "beta": 0.37}
 START = {"E": 1.0, "A": 100.0, "alpha": 0.5, "B": 5000.0, "beta": 0.3}
-
-
-def peak_bytes() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def table(rows: int) -> dict[str, np.ndarray]:
@@ -46,11 +41,11 @@ def measure(rows: int, threads: int, repeats: int) -> dict[str, object]:
         return lf.fit("chinchilla", runs, starts=[START], threads=threads)
 
     fit(table(100))  # loads what is loaded late
-    base = peak_bytes()
+    base = machine.peak_bytes()
     runs = table(rows)
-    with_table = peak_bytes()
+    with_table = machine.peak_bytes()
     result = fit(runs)
-    peak = peak_bytes()
+    peak = machine.peak_bytes()
     total = [result.seconds] + [fit(runs).seconds for _ in range(repeats - 1)]
     objective = result._problem.objective(None)
     point = result._coordinates[None, :]
@@ -82,7 +77,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, action="append", help="default: 1e4, 1e5, 1e6, 1e7")
     parser.add_argument("--threads", type=int, action="append", help="default: 1 and 2")
     parser.add_argument("--repeats", type=int, default=3, help="fits of each; the fastest counts")
-    parser.add_argument("--out", default="bench/results/rows.json")
+    parser.add_argument("--out", type=Path, default="bench/results/rows.json")
     parser.add_argument("--case", nargs=2, type=int, help="one case, printed as JSON")
     given = parser.parse_args()
     if given.case:
@@ -102,10 +97,7 @@ def main() -> None:
                 f"value  {case['seconds']:8.3f} s a fit of {case['evaluations']} evaluations  "
                 f"memory {case['peak_over_table']:.2f} x table"
             )
-    out = Path(given.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"machine": describe_machine(), "cases": cases}, indent=1) + "\n")
-    print(f"written to {out}")
+    write(given.out, {"machine": machine.describe(), "cases": cases})
 
 
 if __name__ == "__main__":

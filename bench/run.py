@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 # One thread for small matrix products, as their libraries advise; before NumPy is loaded.
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -19,6 +18,7 @@ from claims import claims  # noqa: E402
 from compare import compare, settle  # noqa: E402
 from methods import METHODS  # noqa: E402
 from problems import PROBLEMS, MissingDataError  # noqa: E402
+from store import write  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 CASES = core.CASES | {"claims": claims}
@@ -43,7 +43,7 @@ def main() -> None:
                 _starts(name, given.method or list(METHODS), given)
         else:
             try:
-                _write(given.out / f"{part}.json", CASES[part](given.quick, given.full))
+                write(given.out / f"{part}.json", CASES[part](given.quick, given.full))
             except MissingDataError as missing:
                 print(f"{part}: SKIPPED, {missing}")
 
@@ -68,23 +68,7 @@ def _starts(name: str, methods: list[str], given: argparse.Namespace) -> None:
         entry["methods"] = sorted(entry["methods"] + kept, key=lambda r: order.index(r["method"]))
     for row in entry["methods"]:
         row.setdefault("machine", described)
-    _write(path, entry | {"quick": given.quick})
-
-
-def _write(path: Path, entry: dict[str, Any]) -> None:
-    """Write JSON with one line per entry, and one per row of a table."""
-    text = ",\n".join(f"{json.dumps(k)}: {_lines(v)}" for k, v in entry.items())
-    path.write_text(f"{{\n{text}\n}}\n")
-    print(f"written to {path}", flush=True)
-
-
-def _lines(value: Any) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
-    if isinstance(value, dict) and all(isinstance(v, list) for v in value.values()):
-        text = ",\n".join(f"{json.dumps(k)}: {_lines(v)}" for k, v in value.items())
-        return f"{{\n{text}\n}}"
-    return json.dumps(value)
+    write(path, entry | {"quick": given.quick})
 
 
 if __name__ == "__main__":

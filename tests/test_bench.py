@@ -50,3 +50,22 @@ def test_a_missing_table_is_skipped_visibly(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "SKIPPED: no quest_precision_runs.csv" in out
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("rows.py", ["--rows", "1000", "--threads", "1", "--repeats", "1"]),
+        ("groups.py", ["--curves", "3", "--repeats", "1"]),
+        ("grid.py", ["--points", "20", "--numpy-points", "10", "--repeats", "1", "--threads", "1"]),
+    ],
+)
+def test_every_other_script_writes_its_results(
+    name: str, arguments: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "folder" / "found.json"
+    script(name, *arguments, "--out", str(out))
+    found = json.loads(out.read_text())
+    assert "processor" in found.pop("machine")
+    (rows,) = found.values()
+    assert rows

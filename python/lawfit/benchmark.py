@@ -119,7 +119,7 @@ def _bound(runs: Runs) -> Problem:
 def _evaluations(runs: Runs, budget: float) -> list[dict[str, Any]]:
     """Time one evaluation with every instruction set that this processor runs."""
     facts = _core.info()
-    params = next(p for p in law(LAW).published if p.name == "besiroglu2024").params
+    params = law(LAW).coefficients("besiroglu2024")
     found = []
     try:
         for name in facts["instruction_sets"]:
@@ -182,7 +182,7 @@ def _rows(count: int, budget: float) -> dict[str, Any]:
     """Time an evaluation over a long table: what one row costs when nothing else counts."""
     n = np.geomspace(5e7, 1e10, count)
     d = np.geomspace(1e9, 1e12, count)[::-1]
-    params = next(p for p in law(LAW).published if p.name == "besiroglu2024").params
+    params = law(LAW).coefficients("besiroglu2024")
     loss = law(LAW).predict(params, {"N": n, "D": d})
     loss = loss * np.exp(np.random.default_rng(0).normal(0.0, 0.003, count))
     problem = _bound(Runs({"N": n, "D": d, "loss": loss}, source="simulated runs"))

@@ -36,7 +36,7 @@ def _simulated_chinchilla() -> Runs:
     No model was trained.
     """
     chinchilla = law("chinchilla")
-    truth = next(p for p in chinchilla.published if p.name == "besiroglu2024").params
+    truth = chinchilla.coefficients("besiroglu2024")
     n = np.repeat(np.geomspace(5e7, 1e10, 15), 6)
     d = n * np.tile(5.0 * 2.0 ** np.arange(6), 15)
     noise = np.random.default_rng(2024).normal(0.0, 0.003, len(n))
