@@ -831,6 +831,14 @@ def test_early_stop_claims_are_right(
     assert abs(early.starts.hits - full.starts.hits) <= (2 if one_minimum else 8)
 
 
+def test_a_start_at_the_very_minimum_has_converged() -> None:
+    runs = {"x": [-1.0, -1.0, 1.0, 1.0], "loss": [1.0, 3.0, 2.0, 4.0]}
+    at = {"E": 2.5, "A": 0.5}  # the gradient is exactly zero here
+    fit = lf.fit("E + A * x", runs, residual="linear", loss="squared", starts=at)
+    assert fit.status == "converged"
+    assert fit.params == at
+
+
 def test_automatic_starts_go_on_while_minima_turn_up_once() -> None:
     x = np.linspace(0.05, 1.0, 40)
     smooth = lf.fit("E + A * x**2", {"x": x, "loss": 1.0 + x**2 + 0.01 * np.cos(9 * x)})

@@ -90,7 +90,7 @@ bool Solver::trust_step(double radius) {
         const bool definite = attempt(damping);
         const double n = definite ? length() : INFINITY;
         if (n <= 1.2 * radius && (n >= 0.8 * radius || damping == 0.0)) {
-            relative_damping_ = damping / bound;
+            relative_damping_ = damping > 0.0 ? damping / bound : 0.0;  // bound may be 0 too
             return true;
         }
         (n > radius ? low : high) = damping;
@@ -220,6 +220,7 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
     const Objective& objective = evaluator_.objective();
     const Objective::Bounds& bounds = objective.bounds();
     const LossSpec exact = objective.terms().loss;
+    const bool squared = exact.kind == LossKind::squared;
     const auto ended = [](Status s) {
         return s == Status::interrupted || s == Status::evaluation_limit || s == Status::joined;
     };
@@ -235,9 +236,8 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
     if (std::isfinite(f_)) {
         status = Status::not_run;
         LossSpec loss = exact;
-        double yardstick = mean_residual();
-        double core = 0.5 * yardstick;
-        if (exact.kind != LossKind::squared && from == From::anywhere) {
+        const bool by_least_squares = !squared && from == From::anywhere;
+        if (by_least_squares) {
             change_loss({});
             if (std::isfinite(f_)) status = minimise(1e-6, interrupt, watcher);
             watcher = nullptr;
@@ -247,10 +247,10 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
                 set_initial_scale();
                 evaluate_here();
             }
-            yardstick = mean_residual();
-            core = 0.2 * yardstick;
         }
-        if (exact.kind == LossKind::linear) {
+        if (exact.kind == LossKind::linear && !ended(status)) {
+            double yardstick = mean_residual();
+            double core = (by_least_squares ? 0.2 : 0.5) * yardstick;
             while (!ended(status) && core > std::max(4.0 * exact.core, 1e-9 * yardstick)) {
                 loss.core = core;
                 change_loss(loss);
@@ -261,10 +261,14 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
             loss.core = std::max(exact.core, 1e-10 * yardstick);
         }
         if (!ended(status)) {
-            change_loss(loss);
+            if (!squared) change_loss(loss);
             status = minimise(options_.tolerance, interrupt, watcher);
         }
-        change_loss(exact);
+        // Where a start has joined another, the other one's objective counts.
+        if (!squared && status != Status::joined) {
+            evaluator_.set_loss(exact);
+            evaluate_here();
+        }
     }
     solution.x = x_;
     solution.objective = f_;

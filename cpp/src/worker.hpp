@@ -1,4 +1,5 @@
-// What one thread of a search owns: an evaluator, a solver, the path of its start and its way of noticing an interrupt.
+// What one thread of a search owns: an evaluator, a solver, the path of its start and an ear for an
+// interrupt.
 #pragma once
 
 #include <algorithm>
