@@ -25,7 +25,7 @@ void Paths::clear() {
     segments_.clear();
     one_end_ = true;
     trust_ = 1.0;
-    publish();
+    published_ = 0;
 }
 
 long Paths::find(const double* x, const double* step, double f) const {
@@ -94,12 +94,13 @@ void Paths::add(const Path& path, long end) {
         points_.insert(points_.end(), a, a + p);
         for (std::size_t k = 0; k < p; ++k) points_.push_back(a[p + k] - a[k]);
         segments_.push_back(segment);
-        one_end_ = segments_.empty() || (one_end_ && segments_.front().end == end);
+        one_end_ = one_end_ && segments_.front().end == end;
     }
     if (segments_.size() > published_ + published_ / 4) publish();
 }
 
 void Paths::publish() {
+    if (published_ == segments_.size()) return;
     published_ = segments_.size();
     edges_.clear();
     const std::size_t step = std::max(fewest_in_bin, segments_.size() / most_bins);
@@ -134,7 +135,7 @@ void Paths::choose_axis() {
             total += at;
             squares += at * at;
         }
-        const double count = std::max<double>(1.0, static_cast<double>(segments_.size()));
+        const auto count = static_cast<double>(segments_.size());
         const double variance = squares / count - (total / count) * (total / count);
         if (variance > widest) {
             widest = variance;
