@@ -6,6 +6,7 @@ import difflib
 
 from ..errors import InputError
 from ..law import Law
+from ..tables import named
 from . import (
     applied,
     architecture,
@@ -106,7 +107,7 @@ def law(name: str) -> Law:
     """
     if name not in _CATALOGUE:
         close = difflib.get_close_matches(name, _CATALOGUE, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(_CATALOGUE)}"
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {named(_CATALOGUE)}"
         raise InputError(f"there is no law {name!r} in the catalogue; {hint}")
     return _CATALOGUE[name]
 
