@@ -16,7 +16,7 @@ Entry = dict[str, Any]
 
 HEAD = """# Benchmarks
 
-Written by `python bench/report.py` from `bench/results`; [bench/README.md](../bench/README.md)
+Written by `python bench/report.py` from `bench/results`; `bench/README.md`
 says how to measure again.
 
 All methods minimise the same objective on the same table from the same starts. *Hit* is the share

@@ -9,6 +9,7 @@ from pathlib import Path
 import lawfit as lf
 from lawfit.laws import themes
 from lawfit.listing import columns, span
+from lawfit.typeset import latex_name
 
 DOCS = Path(__file__).parent
 INTRODUCTION = """\
@@ -83,7 +84,9 @@ def index() -> str:
 def page(theme: str) -> str:
     """Return the page of a theme: each of its laws in full."""
     lines = [
-        f"# {themes()[theme].removesuffix('.')}",
+        f"# {theme.capitalize()}",
+        "",
+        themes()[theme],
         "",
         "Made from the entries by `docs/generate_laws.py`; [all themes](../laws.md). The examples "
         "need `import lawfit as lf`.",
@@ -96,7 +99,8 @@ def page(theme: str) -> str:
 def entry(law: lf.Law) -> list[str]:
     """Return the section of one law."""
     source = law.source
-    lines = [f"## {law.name}", "", "```text", f"{law.target} = {law.formula}", "```", ""]
+    lines = [f"## {law.name}", "", f"$$ {latex_name(law.target)} = {law.latex} $$", ""]
+    lines += ["```text", f"{law.target} = {law.formula}", "```", ""]
     lines.append(
         f"{source.title}. [arXiv {source.arxiv}](https://arxiv.org/abs/{source.arxiv}), "
         f"{source.year}; {escaped(source.equation)}."

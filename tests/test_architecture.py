@@ -133,6 +133,7 @@ PYTHON_LAYERS = (
     {"_core", "errors", "progress", "execution"},
     {"expression"},
     {"formula"},
+    {"typeset"},
     {"compiler"},
     {"tables", "runs", "law", "costs"},
     {"reduction", "laws", "losses", "starts", "protocols", "groups"},

@@ -257,6 +257,13 @@ class Law:
         return self.parameters_in(CONVENTIONAL_VARIABLES)
 
     @property
+    def latex(self) -> str:
+        """The formula in LaTeX, without the target and without dollar signs."""
+        from .typeset import latex  # only here: few fits are printed
+
+        return latex(self.formula)
+
+    @property
     def groups(self) -> dict[str, str]:
         """Column of each parameter that has one value per level: ``E[family]`` is E: family.
 

@@ -100,7 +100,7 @@ class Huber(Loss):
 
 @dataclass(frozen=True)
 class Absolute(Loss):
-    """|r|: least absolute deviations, the conditional median."""
+    """Size of the residual, ``|r|``: least absolute deviations, the conditional median."""
 
     kind: ClassVar[str] = "absolute"
 

@@ -1,0 +1,165 @@
+"""How a formula looks in print: expression trees as LaTeX."""
+
+from __future__ import annotations
+
+import re
+
+from . import expression as ex
+from .formula import parse
+
+__all__ = ["latex", "latex_name", "latex_number"]
+
+_GREEK = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
+)
+_RELATIONS = {"lt": "<", "le": r"\le", "gt": ">", "ge": r"\ge", "eq": "=", "ne": r"\ne"}
+_WORDS = {"and": r"\text{ and }", "or": r"\text{ or }"}
+_OPERATORS = {
+    **{name: rf"\{name}" for name in ("exp", "log", "tanh", "sin", "cos", "arctan", "min", "max")},
+    "log2": r"\log_2",
+    "log10": r"\log_{10}",
+    "sigmoid": r"\sigma",
+    "normcdf": r"\Phi",
+}
+
+# How tightly an operation binds; what binds less than its place asks for goes into parentheses.
+_OR, _AND, _COMPARISON, _SUM, _PRODUCT, _POWER, _ATOM = range(7)
+
+
+def latex(formula: str | ex.Node) -> str:
+    r"""Return a formula in LaTeX, without dollar signs.
+
+    Parameters
+    ----------
+    formula : str or Node
+        ``E + A / N**alpha`` becomes ``E + \frac{A}{N^{\alpha}}``.
+
+    Raises
+    ------
+    FormulaError
+        If the text is not of the formula language.
+    """
+    return _print(parse(formula) if isinstance(formula, str) else formula)[0]
+
+
+def latex_name(name: str) -> str:
+    r"""Return a name in LaTeX: ``alpha_N`` becomes ``\alpha_{N}``; a level becomes an index."""
+    stem, _, level = name.partition("[")
+    first, *rest = stem.strip("_").split("_") if stem.strip("_") else [stem]
+    digits = re.fullmatch(r"([A-Za-z]+?)(\d+)", first)
+    if digits:
+        first, rest = digits[1], [digits[2], *rest]
+    indices = [_word(part) for part in rest if part]
+    if level:
+        indices.append(r"\text{" + _escaped(level.rstrip("]")) + "}")
+    below = "_{" + ",".join(indices) + "}" if indices else ""
+    return _word(first) + below
+
+
+def latex_number(value: float) -> str:
+    r"""Return a number in LaTeX, with powers of ten where Python would write an e."""
+    mantissa, e, exponent = f"{value:.12g}".partition("e")
+    if not e:
+        return mantissa
+    power = f"10^{{{int(exponent)}}}"
+    return power if mantissa == "1" else rf"{mantissa} \cdot {power}"
+
+
+def _word(part: str) -> str:
+    if part in _GREEK:
+        return rf"\{part}"
+    return (
+        part if re.fullmatch(r"\w|\d+", part) and part != "_" else rf"\mathrm{{{_escaped(part)}}}"
+    )
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([_&%$#{}])", r"\\\1", text)
+
+
+def _print(node: ex.Node) -> tuple[str, int]:
+    """Return the LaTeX of a node and how tightly it binds."""
+    if isinstance(node, ex.Constant):
+        text = latex_number(node.value)
+        return text, _SUM if node.value < 0 else _PRODUCT if "cdot" in text else _ATOM
+    if isinstance(node, ex.Name):
+        return latex_name(node.text), _ATOM
+    if isinstance(node, (ex.Variable, ex.Coordinate)):
+        return latex_name(node.name), _ATOM
+    f, arguments = node.function, node.arguments
+    if f == "add":
+        return _sum(arguments), _SUM
+    if f == "neg":
+        return "-" + _at_least(_PRODUCT, arguments[0]), _SUM
+    if f == "mul":
+        return _product(arguments), _PRODUCT
+    if f == "div":
+        above, below = arguments
+        if isinstance(above, ex.Apply) and above.function == "neg":
+            return "-" + _fraction(above.arguments[0], below), _SUM
+        return _fraction(above, below), _PRODUCT
+    if f == "pow":
+        return _at_least(_ATOM, arguments[0]) + f"^{{{_print(arguments[1])[0]}}}", _POWER
+    if f in _RELATIONS:
+        left, right = (_at_least(_SUM, a) for a in arguments)
+        return f"{left} {_RELATIONS[f]} {right}", _COMPARISON
+    if f in _WORDS:
+        own = _AND if f == "and" else _OR
+        return _WORDS[f].join(_at_least(own + 1, a) for a in arguments), own
+    if f == "not":
+        return r"\neg " + _at_least(_POWER, arguments[0]), _POWER
+    return _function(f, arguments), _POWER
+
+
+def _function(f: str, arguments: tuple[ex.Node, ...]) -> str:
+    inside = [_print(a)[0] for a in arguments]
+    if f == "sqrt":
+        return rf"\sqrt{{{inside[0]}}}"
+    if f == "abs":
+        return rf"\left|{inside[0]}\right|"
+    if f == "where":
+        condition, yes, no = inside
+        return (
+            rf"\begin{{cases}} {yes} & \text{{if }} {condition} \\ "
+            rf"{no} & \text{{otherwise}} \end{{cases}}"
+        )
+    if f == "log1p":
+        return rf"\log\left(1 + {inside[0]}\right)"
+    if f == "expm1":
+        return rf"\left(e^{{{inside[0]}}} - 1\right)"
+    operator = _OPERATORS.get(f, rf"\operatorname{{{f}}}")
+    return rf"{operator}\left({', '.join(inside)}\right)"
+
+
+def _sum(terms: tuple[ex.Node, ...]) -> str:
+    text = _at_least(_SUM, terms[0])
+    for term in terms[1:]:
+        minus = isinstance(term, ex.Apply) and term.function == "neg"
+        body = term.arguments[0] if minus and isinstance(term, ex.Apply) else term
+        printed = _at_least(_PRODUCT if minus or _is_signed(body) else _SUM, body)
+        text += f" {'-' if minus else '+'} {printed}"
+    return text
+
+
+def _is_signed(node: ex.Node) -> bool:
+    return isinstance(node, ex.Constant) and node.value < 0
+
+
+def _fraction(above: ex.Node, below: ex.Node) -> str:
+    return rf"\frac{{{_print(above)[0]}}}{{{_print(below)[0]}}}"
+
+
+def _product(factors: tuple[ex.Node, ...]) -> str:
+    text = _at_least(_PRODUCT, factors[0])
+    for factor in factors[1:]:
+        printed = _at_least(_PRODUCT, factor)
+        # A digit after a factor would be read as one more digit of it.
+        sign = r" \cdot " if printed[0].isdigit() else r" \, "
+        text += sign + printed
+    return text
+
+
+def _at_least(level: int, node: ex.Node) -> str:
+    text, own = _print(node)
+    return text if own >= level else rf"\left({text}\right)"
