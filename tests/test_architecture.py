@@ -35,15 +35,18 @@ def includes(path: Path) -> list[str]:
 # --- C++ -------------------------------------------------------------------------------------
 
 # Lowest first. Tools know no layer and every layer may use them.
-CPP_LAYERS = ("tools", "kernels", "expression", "objective", "solver", "search")
+CPP_LAYERS = ("tools", "kernels", "expression", "objective", "solver", "search", "model")
 TOOLS = {"aligned.hpp", "parallel.hpp", "random.hpp", "status.hpp"}
 KERNEL_HEADERS = {"kernels.hpp", "opcodes.hpp"}
+C_HEADER = "lawfit.h"  # the C interface of models
 
 
 def header_layer(path: Path) -> int:
     """Return the layer of a public header or a kernel file, by its place."""
     if path.is_relative_to(CPP / "kernels") or path.name in KERNEL_HEADERS:
         return CPP_LAYERS.index("kernels")
+    if path == INCLUDE / C_HEADER:
+        return CPP_LAYERS.index("model")
     if path.parent == INCLUDE:
         assert path.name in TOOLS, f"{name(path)}: say here which layer it is of"
         return CPP_LAYERS.index("tools")
@@ -139,7 +142,7 @@ PYTHON_LAYERS = (
     {"reduction", "laws", "losses", "starts", "protocols", "groups"},
     {"datasets", "listing", "problem"},
     {"result", "fitting"},
-    {"uncertainty", "planning"},
+    {"uncertainty", "planning", "export"},
     {"benchmark"},
     {"cli"},
     {"__init__", "__main__"},

@@ -240,7 +240,8 @@ py::dict info() {
 
 }  // namespace
 
-PYBIND11_MODULE(_core, m) {
+// Everything bound is immutable once made, or belongs to one call.
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.doc() = "Compiled core of lawfit. Private: use the package's own functions.";
 
     py::class_<Program>(m, "Program")

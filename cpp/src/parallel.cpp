@@ -1,9 +1,22 @@
 #include <lawfit/parallel.hpp>
 
+#include <cstdlib>
+
 namespace lawfit {
 namespace {
 std::atomic<bool> serial_only{false};
+
+#if !defined(_OPENMP)
+// What OpenMP would take: the variable that people set for it, or all processors.
+int default_threads() {
+    const char* given = std::getenv("OMP_NUM_THREADS");
+    const long asked = given ? std::strtol(given, nullptr, 10) : 0;
+    if (asked >= 1 && asked <= 4096) return static_cast<int>(asked);
+    const unsigned processors = std::thread::hardware_concurrency();
+    return processors > 0 ? static_cast<int>(processors) : 1;
 }
+#endif
+}  // namespace
 
 bool has_openmp() {
 #if defined(_OPENMP)
@@ -20,8 +33,8 @@ int thread_count(int requested) {
     if (serial_only.load() || omp_in_parallel()) return 1;
     return requested > 0 ? requested : omp_get_max_threads();
 #else
-    (void)requested;
-    return 1;
+    if (serial_only.load() || detail::in_parallel) return 1;
+    return requested > 0 ? requested : default_threads();
 #endif
 }
 

@@ -7,6 +7,7 @@ import os as _os
 from . import _core as _core
 from . import costs, datasets, reduction
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
+from .export import export_model
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
 from .laws import law, laws
@@ -47,6 +48,7 @@ __all__ = [
     "costs",
     "datasets",
     "envelope",
+    "export_model",
     "fit",
     "grid_search",
     "isoflop",

@@ -6,10 +6,13 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #if defined(_OPENMP)
 #include <omp.h>
+#else
+#include <vector>
 #endif
 
 namespace lawfit {
@@ -20,6 +23,12 @@ int thread_count(int requested);
 bool has_openmp();
 // For a forked child, in which the OpenMP runtime's threads do not exist.
 void set_serial_only();
+
+#if !defined(_OPENMP)
+namespace detail {
+inline thread_local bool in_parallel = false;  // as omp_in_parallel() says it
+}
+#endif
 
 // Asked now and then by work that may take long; true when it should come to an end.
 class Interrupt {
@@ -106,7 +115,19 @@ void parallel_for(long tasks, int threads, Monitor& monitor, Body body) {
 #pragma omp parallel num_threads(threads)
         work(omp_get_thread_num());
 #else
-        work(0);
+        std::vector<std::thread> others;
+        const auto worker = [&](int number) {
+            detail::in_parallel = true;
+            work(number);
+            detail::in_parallel = false;
+        };
+        try {
+            for (int k = 1; k < threads; ++k) others.emplace_back(worker, k);
+        } catch (const std::system_error&) {
+            // No more threads to be had: those there are do the work.
+        }
+        worker(0);
+        for (std::thread& other : others) other.join();
 #endif
     }
     if (error) std::rethrow_exception(error);
