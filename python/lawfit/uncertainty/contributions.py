@@ -48,9 +48,7 @@ def to_residual_space(values: Floats, residual: str) -> Floats:
     return values
 
 
-def derivatives_at(
-    problem: Problem, x: Floats, runs: Runs | None = None
-) -> tuple[Floats, Floats]:
+def derivatives_at(problem: Problem, x: Floats, runs: Runs | None = None) -> tuple[Floats, Floats]:
     """Evaluate the law and its derivatives in the space of the residuals.
 
     Parameters
@@ -137,7 +135,7 @@ class Contributions:
     @property
     def rows(self) -> int:
         """Number of rows with weight."""
-        return int(np.count_nonzero(self.weight))
+        return int(np.sum(self.weight != 0.0))
 
     @property
     def expected_bread(self) -> Floats:
@@ -201,11 +199,11 @@ def contributions(fit: Fit) -> Contributions:
 def slopes(loss: Loss, sample: Floats, u: Floats) -> tuple[Floats, Floats, float]:
     """Return psi(u), psi'(u) and the half-width of the window over which psi' was averaged.
 
-    A loss with a kink, or a core narrow against the residuals, has no second derivative that a sum
-    over rows could estimate: psi' is a spike at 0, and its expectation is the spike's area times the
-    density of the residuals at 0. A window of half-width h around each residual estimates that
-    density (Hendricks and Koenker 1992; Powell 1991), with h from the rule of Hall and Sheather
-    (1988) on the scale of the residuals. A core wider than h needs no window.
+    A loss with a kink, or a core narrow against the residuals, has no second derivative that a
+    sum over rows could estimate: psi' is a spike at 0, and its expectation is the spike's area
+    times the density of the residuals at 0. A window of half-width h around each residual
+    estimates that density (Powell 1991), with h from the rule of Hall and Sheather (1988) on the
+    scale of the residuals. A core wider than h needs no window.
 
     Parameters
     ----------

@@ -116,8 +116,8 @@ def covariance(fit: Fit, kind: str = "sandwich", by: Any = None) -> Covariance:
     - "gauss-newton": ``m(psi^2) / m(psi')^2 (sum w du du')^-1``: the same to first order, in the
       case of `Squared` ``s^2 (J'WJ)^-1``.
 
-    Where the loss has a kink or a core narrow against the residuals, psi' is estimated with a window
-    (`lawfit.uncertainty.contributions.slopes`).
+    Where the loss has a kink or a core narrow against the residuals, psi' is estimated with a
+    window (`lawfit.uncertainty.contributions.slopes`).
 
     Parameters
     ----------
@@ -167,9 +167,7 @@ def covariance(fit: Fit, kind: str = "sandwich", by: Any = None) -> Covariance:
     unit_of = np.where(is_log, estimate, 1.0)
     with np.errstate(invalid="ignore"):
         matrix = full * np.outer(unit_of, unit_of)
-    return Covariance(
-        names, estimate, matrix, kind, float(dof), rows.rows, x.copy(), full, is_log
-    )
+    return Covariance(names, estimate, matrix, kind, float(dof), rows.rows, x.copy(), full, is_log)
 
 
 def degrees_of_freedom(fit: Fit, rows: Contributions) -> float:
@@ -233,16 +231,16 @@ def _clusters(problem: Problem, by: Any) -> NDArray[np.intp]:
     else:
         labels = np.asarray(by)
         if labels.shape != (problem.runs.n,):
-            raise InputError(
-                f"by has shape {labels.shape}; the fit used {problem.runs.n} rows"
-            )
+            raise InputError(f"by has shape {labels.shape}; the fit used {problem.runs.n} rows")
         _, index = np.unique(labels, return_inverse=True)
     if index.max() < 1:
         raise InputError("by: all rows are in one cluster; at least two are needed")
     return np.asarray(index, dtype=np.intp)
 
 
-def _gauss_newton(rows: Contributions, active: Sequence[int] | NDArray[np.intp], dof: float) -> Floats:
+def _gauss_newton(
+    rows: Contributions, active: Sequence[int] | NDArray[np.intp], dof: float
+) -> Floats:
     location = [k for k in active if k < rows.n_location]
     j = rows.jacobian[:, location]
     gram = j.T @ (j * rows.weight[:, None])

@@ -1,4 +1,4 @@
-"""Quantities derived from parameters: their values, derivatives, and intervals by the delta method."""
+"""Quantities derived from parameters: values, derivatives, and intervals by the delta method."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ class Quantity:
             with np.errstate(all="ignore"):
                 return float(self.program.values([], 1, self._point(x))[0])
         params = {n: float(v) for n, v in self.problem.to_params(x).items()}
-        found = np.asarray(self.what(params), dtype=float)  # type: ignore[operator]
+        assert callable(self.what)
+        found: Floats = np.asarray(self.what(params), dtype=np.float64)
         if found.shape != ():
             raise InputError(f"{self.name} has shape {found.shape}; expected one number")
         return float(found)
@@ -117,8 +118,10 @@ class Quantity:
                     out[place[self.problem.leader[name]]] += slope
             return out
         for k in range(len(self.problem.free)):
-            h = 1e-3 * max(1.0, abs(x[k])) if self.problem._is_log(self.problem.free[k]) else (
-                1e-3 * max(abs(x[k]), 1e-3)
+            h = (
+                1e-3 * max(1.0, abs(x[k]))
+                if self.problem._is_log(self.problem.free[k])
+                else (1e-3 * max(abs(x[k]), 1e-3))
             )
             around = []
             for move in (-2.0, -1.0, 1.0, 2.0):
@@ -166,8 +169,8 @@ def derived(
     kind, by
         Of the covariance, for the standard error; see `Fit.covariance`.
     log : bool
-        Whether the delta method's interval is formed on the logarithm of the quantity, which must be
-        positive. Right for what varies by factors.
+        Whether the delta method's interval is formed on the logarithm of the quantity, which must
+        be positive. Right for what varies by factors.
 
     Raises
     ------

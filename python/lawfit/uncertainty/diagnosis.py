@@ -138,8 +138,8 @@ CODES: dict[str, Code] = {
     ),
     "autocorrelated": Code(
         "warning",
-        "Residuals of neighbouring rows resemble each other: the law misses a trend, or rows depend "
-        "on each other.",
+        "Residuals of neighbouring rows resemble each other: the law misses a trend, or rows "
+        "depend on each other.",
         "A curve with a bend fitted by a straight power law.",
         "Compare other laws, or use covariance(kind='cluster', by=...).",
     ),
@@ -221,9 +221,7 @@ def _of_result(fit: Fit) -> Iterator[Diagnosis]:
     if fit.at_bound:
         yield _diagnosis("at-bound", f"at a bound: {named(fit.at_bound)}")
     positive = {p.name for p in fit.law.parameters if p.transform == "log"}
-    tiny = [
-        n for n in fit.free if n.partition("[")[0] in positive and fit.params[n] < NEGLIGIBLE
-    ]
+    tiny = [n for n in fit.free if n.partition("[")[0] in positive and fit.params[n] < NEGLIGIBLE]
     if tiny:
         yield _diagnosis(
             "term-vanished",
@@ -311,12 +309,10 @@ def _breaks(tree: ex.Node, variables: set[str], parameters: set[str]) -> set[tup
     """
 
     def pair(a: ex.Node, b: ex.Node) -> set[tuple[str, str]]:
-        found = set()
-        for x, d in ((a, b), (b, a)):
-            if isinstance(x, ex.Name) and isinstance(d, ex.Name):
-                if x.name in variables and d.name in parameters:
-                    found.add((x.name, d.name))
-        return found
+        if not (isinstance(a, ex.Name) and isinstance(b, ex.Name)):
+            return set()
+        both = {(a.name, b.name), (b.name, a.name)}
+        return {(x, d) for x, d in both if x in variables and d in parameters}
 
     def quotients(node: ex.Node) -> set[tuple[str, str]]:
         return {
@@ -350,7 +346,7 @@ def _of_curvature(fit: Fit, problem: Problem, rows: Contributions) -> Iterator[D
     if len(active) < 2:
         return
     j = rows.jacobian[:, active]
-    matrix, size = _scaled(j.T @ (j * rows.weight[:, None]))
+    matrix, _ = _scaled(j.T @ (j * rows.weight[:, None]))
     labels = [problem.free[k] for k in active]
     if not np.isfinite(matrix).all():
         return
@@ -361,8 +357,8 @@ def _of_curvature(fit: Fit, problem: Problem, rows: Contributions) -> Iterator[D
         mixed = np.abs(vector[:, flat]).max(axis=1, initial=0.0) > 1e-3
         names = still or [n for n, m in zip(labels, mixed, strict=True) if m]
         yield _diagnosis(
-            "undetermined", f"the rows do not determine {named(names)}"
-            + (" together" if len(names) > 1 else "")
+            "undetermined",
+            f"the rows do not determine {named(names)}" + (" together" if len(names) > 1 else ""),
         )
         return
     condition = float(value[-1] / value[0])
@@ -388,9 +384,7 @@ def _of_curvature(fit: Fit, problem: Problem, rows: Contributions) -> Iterator[D
                 )
 
 
-def _of_rounding(
-    fit: Fit, problem: Problem, x: Floats, rows: Contributions
-) -> Iterator[Diagnosis]:
+def _of_rounding(fit: Fit, problem: Problem, x: Floats, rows: Contributions) -> Iterator[Diagnosis]:
     """Find the digits at which rounding moves predictions by a tenth of the typical residual."""
     _, jacobian = derivatives_at(problem, x)
     unit = np.ones(len(jacobian)) if problem.settings.sigma is None else problem.settings.sigma
@@ -424,7 +418,9 @@ def _of_rounding(
 
 def _of_checkpoints(problem: Problem) -> Iterator[Diagnosis]:
     by_name = {c.lower(): c for c in problem.runs}
-    hints = [by_name[h] for h in RUN_COLUMNS if h in by_name and by_name[h] not in problem.variables]
+    hints = [
+        by_name[h] for h in RUN_COLUMNS if h in by_name and by_name[h] not in problem.variables
+    ]
     if "D" not in problem.variables:
         return
     d = problem.columns[problem.variables.index("D")]

@@ -110,9 +110,7 @@ def solvable(problem: Problem, formula: str) -> tuple[str, str] | None:
     return None
 
 
-def linear_formula(
-    problem: Problem, gradient: Floats, size: Floats
-) -> tuple[str, str] | None:
+def linear_formula(problem: Problem, gradient: Floats, size: Floats) -> tuple[str, str] | None:
     """Solve ``gradient . x = derived_quantity`` for the parameter that it depends on the most.
 
     Parameters
@@ -127,7 +125,9 @@ def linear_formula(
         return None
     at = problem.free.index(name)
     others = "".join(
-        f" - ({gradient[k]!r}) * {f'log({n})' if problem._is_log(n) else n}".replace("np.float64", "")
+        f" - ({gradient[k]!r}) * {f'log({n})' if problem._is_log(n) else n}".replace(
+            "np.float64", ""
+        )
         for k, n in enumerate(problem.free)
         if k != at and gradient[k] != 0.0
     )
@@ -140,7 +140,7 @@ def eliminate(problem: Problem, name: str, solution: str) -> Problem:
     from ..problem import Problem
 
     class Replace(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+        def visit_Name(self, node: ast.Name) -> ast.expr:
             return ast.parse(solution, mode="eval").body if node.id == name else node
 
     law = problem.law

@@ -1,4 +1,4 @@
-"""Predictions with bounds: parameters, noise and the law's own error out of range, each by itself."""
+"""Predictions with bounds: parameters, noise and the law's own error, each by itself."""
 
 from __future__ import annotations
 
@@ -189,11 +189,11 @@ def distance(problem: Problem, table: Runs) -> dict[str, Floats]:
 def growth(fit: Fit) -> float:
     """Estimate the standard deviation of the law's own error per unit of distance.
 
-    The rows are put in order of size (the sum of the logarithms of the variables). The law is fitted
-    again to the smallest 50, 65 and 80 % of them and predicts the others. What their squared errors
-    exceed noise and parameter variance by is regressed on the squared distance, through the origin.
-    nan where fewer than twice as many rows as parameters would be left to fit to, or no held-out
-    row lies outside the others.
+    The rows are put in order of size (the sum of the logarithms of the variables). The law is
+    fitted again to the smallest 50, 65 and 80 % of them and predicts the others. What their squared
+    errors exceed noise and parameter variance by is regressed on the squared distance, through the
+    origin. nan where fewer than twice as many rows as parameters would be left to fit to, or no
+    held-out row lies outside the others.
     """
     problem, x = problem_of(fit)
     rows = contributions(fit)
@@ -279,9 +279,7 @@ def _typical_sigma(problem: Problem) -> float:
     return 1.0 if sigma is None else float(np.median(sigma))
 
 
-def _noise(
-    problem: Problem, u: Floats, x: Floats, level: float, reach: float, dof: float
-) -> float:
+def _noise(problem: Problem, u: Floats, x: Floats, level: float, reach: float, dof: float) -> float:
     """Return the standard deviation of noise for a row of typical sigma."""
     counted = _counted(problem)
     u = u[counted]
@@ -323,9 +321,7 @@ def _factor(
         raise InputError(
             f"recalibrate: {m} runs; an interval of {level:g} needs {least} or more held-out runs"
         )
-    known = predict(
-        fit, table, level, method=method, kind=kind, by=by, model_form=model_form
-    )
+    known = predict(fit, table, level, method=method, kind=kind, by=by, model_form=model_form)
     y = to_residual_space(table.numbers(fit.target, "recalibrate"), fit.residual)
     error = np.abs(to_residual_space(known.value, fit.residual) - y) / known.standard_deviation
     if not np.isfinite(error).all():

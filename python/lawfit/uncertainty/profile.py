@@ -49,18 +49,19 @@ class Profile:
         All parameters along the profile.
     estimate : float
     root : ndarray of shape (n,)
-        Signed root of twice the rise of the objective over the dispersion: compared with Student's t
-        with `dof` degrees of freedom.
+        Signed root of twice the rise of the objective over the dispersion: compared with Student's
+        t with `dof` degrees of freedom.
     dispersion, dof : float
     ends : tuple of str
-        How the profile ended below and above: "reached" the level asked for; "open": the objective
-        stays below it as far as one can go; at a "bound"; or "failed", no finite objective.
+        How the profile ended below and above: "reached" the level asked for; "open": the
+        objective stays below it as far as one can go; at a "bound"; or "failed", no finite
+        objective.
     limits : tuple of float
         What an end that was not reached stands for: 0, an infinity, or the bound; nan where it
         failed.
     better : dict of str to float, or None
-        Parameters with an objective below the fit's, if the profile met any: then the fit was not at
-        the minimum.
+        Parameters with an objective below the fit's, if the profile met any: then the fit was not
+        at the minimum.
     reach : float
         Confidence level up to which there are intervals.
     """
@@ -104,9 +105,7 @@ class Profile:
         low = _crossing(
             -self._coordinate[middle::-1], -self.root[middle::-1], self._slope[middle::-1], level
         )
-        high = _crossing(
-            self._coordinate[middle:], self.root[middle:], self._slope[middle:], level
-        )
+        high = _crossing(self._coordinate[middle:], self.root[middle:], self._slope[middle:], level)
         ends = []
         for side, found in ((0, None if low is None else -low), (1, high)):
             if found is None:
@@ -125,8 +124,9 @@ class Profile:
         found = []
         if self.better is not None:
             found.append(
-                f"the profile of {self.name} met an objective of {self.objective.min():.10g}, below "
-                "the fit's: the fit is not at the minimum; fit again with starts=[profile.better]"
+                f"the profile of {self.name} met an objective of {self.objective.min():.10g}, "
+                "below the fit's: the fit is not at the minimum; fit again with "
+                "starts=[profile.better]"
             )
         for side, end in zip(("below", "above"), self.ends, strict=True):
             if end == "open":
@@ -466,9 +466,7 @@ def _assemble(
     base = s.fit.objective
     parts = [_roots(s, side, base) for side in sides]
     center = origin[held]
-    coordinate = np.concatenate(
-        [sides[0].x[::-1, held], [center], sides[1].x[:, held]]
-    )
+    coordinate = np.concatenate([sides[0].x[::-1, held], [center], sides[1].x[:, held]])
     x = np.vstack([sides[0].x[::-1], origin[None], sides[1].x])
     root = np.concatenate([-parts[0][0][:0:-1], [0.0], parts[1][0][1:]])
     # From slopes along t to slopes along the coordinate.
@@ -485,13 +483,13 @@ def _assemble(
     if objective[lowest] < base - LOWER * s.dispersion - 1e-12 * abs(base):
         better = {n: float(v[lowest]) for n, v in params.items() if n in s.problem.names}
     limits = []
-    for side, end, infinite, bound in zip(
-        (0, 1), (sides[0].end, sides[1].end), (-math.inf, math.inf), bounds, strict=True
+    for upper, end, infinite, bound in zip(
+        (False, True), (sides[0].end, sides[1].end), (-math.inf, math.inf), bounds, strict=True
     ):
         if end == "bound":
             limits.append(max(bound, 0.0) if is_log else bound)
         elif end == "open":
-            limits.append(0.0 if is_log and side == 0 else infinite)
+            limits.append(0.0 if is_log and not upper else infinite)
         else:
             limits.append(math.nan)
     return Profile(
@@ -573,16 +571,16 @@ def _profile_exact(
         inside = new.inside(new.back(side.x))
         if not inside.all():
             keep = slice(0, int(np.argmin(inside)))
-            side = _Side(side.t[keep], side.x[keep], side.objective[keep], side.slope[keep], "failed")
+            side = _Side(
+                side.t[keep], side.x[keep], side.objective[keep], side.slope[keep], "failed"
+            )
         sides.append(side)
 
     def params(x: Floats) -> dict[str, Floats]:
         return {**s.problem.to_params(new.back(x)), quantity.name: x[:, new.at]}
 
     bounds = (-math.inf, math.inf)
-    return _assemble(
-        s, quantity.name, new.at, sides, new.problem, origin, False, bounds, params
-    )
+    return _assemble(s, quantity.name, new.at, sides, new.problem, origin, False, bounds, params)
 
 
 def _profile_by_lines(s: _Setting, quantity: Quantity, value: float, error: float) -> Profile:
@@ -597,7 +595,9 @@ def _profile_by_lines(s: _Setting, quantity: Quantity, value: float, error: floa
         x, before, end = s.x, s.x, "open"
         for _ in range(3 * POINTS):
             target = value + sign * (t + step) * error
-            guess = x if not ts else x + step / (t - (ts[-2] if len(ts) > 1 else 0.0)) * (x - before)
+            guess = (
+                x if not ts else x + step / (t - (ts[-2] if len(ts) > 1 else 0.0)) * (x - before)
+            )
             found = _hold(s, quantity, guess, target, size)
             if found is None:
                 found = _hold(s, quantity, x, target, size)
@@ -622,9 +622,12 @@ def _profile_by_lines(s: _Setting, quantity: Quantity, value: float, error: floa
         held = np.array([value + sign * u * error for u in ts])
         sides.append(
             _Side(
-                np.array(ts), np.column_stack([points, held]), np.array(fs),
-                np.full(len(ts), np.nan), end,
-            )  # fmt: skip
+                np.array(ts),
+                np.column_stack([points, held]),
+                np.array(fs),
+                np.full(len(ts), np.nan),
+                end,
+            )
         )
 
     def params(x: Floats) -> dict[str, Floats]:
@@ -633,9 +636,7 @@ def _profile_by_lines(s: _Setting, quantity: Quantity, value: float, error: floa
     origin = np.append(s.x, value)
     bounds = (-math.inf, math.inf)
     held_at = s.problem.dimension
-    return _assemble(
-        s, quantity.name, held_at, sides, s.problem, origin, False, bounds, params
-    )
+    return _assemble(s, quantity.name, held_at, sides, s.problem, origin, False, bounds, params)
 
 
 def _hold(
@@ -690,8 +691,8 @@ def contour(
 
     Rays go out from the estimate in evenly spaced directions of the ellipse that the Hessian
     predicts, and end where the statistic is twice the quantile of F(2, rows - parameters) (of
-    chi-square with 2 degrees of freedom for a likelihood). The region is taken to be seen whole from
-    the estimate.
+    chi-square with 2 degrees of freedom for a likelihood). The region is taken to be seen whole
+    from the estimate.
 
     Raises
     ------

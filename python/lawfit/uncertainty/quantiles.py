@@ -65,7 +65,7 @@ def joint_quantile(confidence_level: float, dof: float = math.inf) -> float:
     tail = 1.0 - check_level(confidence_level)
     if dof > 1e6:
         return -2.0 * math.log(tail)
-    return dof * (tail ** (-2.0 / dof) - 1.0)
+    return dof * (math.exp(-2.0 / dof * math.log(tail)) - 1.0)
 
 
 def _upper_tail(t: float, dof: float) -> float:
