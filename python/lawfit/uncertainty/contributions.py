@@ -135,7 +135,7 @@ class Contributions:
     @property
     def rows(self) -> int:
         """Number of rows with weight."""
-        return int(np.sum(self.weight != 0.0))
+        return int(np.count_nonzero(self.weight))
 
     @property
     def expected_bread(self) -> Floats:
@@ -159,7 +159,7 @@ class Contributions:
     @property
     def n_location(self) -> int:
         """Number of coordinates without the scale."""
-        return self.jacobian.shape[1] - int(self.has_scale)
+        return int(self.jacobian.shape[1]) - self.has_scale
 
     def mean_square_slope(self, dof: float) -> float:
         """Return the weighted sum of psi^2 per degree of freedom."""
