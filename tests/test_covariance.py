@@ -169,24 +169,29 @@ def test_parameters_at_a_bound_or_without_influence() -> None:
         assert errors["b"] == pytest.approx(expected, rel=1e-5)
 
 
-COVERAGE_CASES: list[tuple[Any, str, Any]] = [
-    (lf.Squared(), "fixed", "normal"),
-    (lf.Huber(1e-3), "fixed", "normal"),
-    (lf.Huber(1e-3), "fixed", "t"),
-    (lf.Absolute(), "fixed", "normal"),
-    (lf.Squared(), "fitted", "normal"),
-    (lf.Huber(1e-3), "fitted", "laplace"),
+COVERAGE_CASES: list[Any] = [
+    (lf.Huber(1e-3), "fixed", "t", 60),
+    *[
+        pytest.param(loss, scale, noise, 250, marks=pytest.mark.slow)
+        for loss, scale, noise in [
+            (lf.Squared(), "fixed", "normal"),
+            (lf.Huber(1e-3), "fixed", "normal"),
+            (lf.Huber(1e-3), "fixed", "t"),
+            (lf.Absolute(), "fixed", "normal"),
+            (lf.Squared(), "fitted", "normal"),
+            (lf.Huber(1e-3), "fitted", "laplace"),
+        ]
+    ],
 ]
 
 
-@pytest.mark.parametrize(("loss", "scale", "noise"), COVERAGE_CASES)
-def test_coverage(loss: Any, scale: Any, noise: str) -> None:
+@pytest.mark.parametrize(("loss", "scale", "noise", "draws"), COVERAGE_CASES)
+def test_coverage(loss: Any, scale: Any, noise: str, draws: int) -> None:
     """Of a slope, by every kind; 95 % of 250 is 237.5 +- 3.4, and small samples cost some."""
     g = np.random.default_rng(7)
     x = np.linspace(-1, 1, 80)
     law = lf.Law("a + b * x", parameters=["a", "b"], variables=["x"])
     hits = dict.fromkeys(("gauss-newton", "hessian", "sandwich", "profile"), 0)
-    draws = 250
     for _ in range(draws):
         e = {"normal": g.normal, "laplace": g.laplace}.get(
             noise, lambda size: g.standard_t(3, size)
@@ -203,9 +208,10 @@ def test_coverage(loss: Any, scale: Any, noise: str) -> None:
                 low, high = fit.covariance(kind).intervals()["b"]
             hits[kind] += low < 0.5 < high
     for kind, count in hits.items():
-        assert 0.90 <= count / draws <= 0.99, (kind, hits)
+        assert 0.89 <= count / draws <= 0.995, (kind, hits)
 
 
+@pytest.mark.slow
 def test_sandwich_is_right_where_noise_differs() -> None:
     g = np.random.default_rng(3)
     x = np.linspace(-1, 1, 100)

@@ -142,7 +142,7 @@ def covariance(fit: Fit, kind: str = "sandwich", by: Any = None) -> Covariance:
     problem, x = problem_of(fit)
     clusters = None if by is None else _clusters(problem, by)
     rows = contributions(fit)
-    active = _active(fit, problem)
+    active = active_coordinates(fit, problem)
     dof = degrees_of_freedom(fit, rows)
     part = np.ix_(active, active)
     full = np.full((problem.dimension, problem.dimension), np.nan)
@@ -150,9 +150,9 @@ def covariance(fit: Fit, kind: str = "sandwich", by: Any = None) -> Covariance:
         full[part] = _gauss_newton(rows, active, dof)
     elif kind == "hessian":
         unit = dispersion(fit, rows)
-        full[part] = unit * _bread_inverse(rows, active)
+        full[part] = unit * bread_inverse(rows, active)
     else:
-        inverse = _bread_inverse(rows, active)
+        inverse, lost = pseudo_inverse(_bread(rows, active))
         score = rows.score[:, active]
         factor = rows.rows / dof
         if clusters is not None:
@@ -160,7 +160,7 @@ def covariance(fit: Fit, kind: str = "sandwich", by: Any = None) -> Covariance:
             score = np.stack([np.bincount(clusters, s, count) for s in score.T], axis=1)
             factor = count / (count - 1) * (rows.rows - 1) / dof
             dof = count - 1.0
-        full[part] = _product(inverse, factor * (score.T @ score))
+        full[part] = with_lost(factor * inverse @ (score.T @ score) @ inverse, lost)
     names = problem.free + (("scale",) if rows.has_scale else ())
     is_log = tuple(problem._is_log(n) for n in problem.free) + (True,) * rows.has_scale
     estimate = np.where(is_log, np.exp(np.where(is_log, x, 0.0)), x)
@@ -220,7 +220,7 @@ def spread_over(fit: Fit, by_free: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _active(fit: Fit, problem: Problem) -> NDArray[np.intp]:
+def active_coordinates(fit: Fit, problem: Problem) -> NDArray[np.intp]:
     inside = [n not in fit.at_bound for n in problem.free]
     return np.flatnonzero(inside + [True] * (problem.dimension - len(problem.free)))
 
@@ -255,13 +255,16 @@ def _gauss_newton(
     return out
 
 
-def _bread_inverse(rows: Contributions, active: NDArray[np.intp]) -> Floats:
-    """Return the inverse of the Hessian; of its first-order part where it is not definite."""
+def _bread(rows: Contributions, active: NDArray[np.intp]) -> Floats:
+    """Return the Hessian; its first-order part where it is not definite."""
     part = np.ix_(active, active)
     exact = rows.bread[part]
-    if is_definite(exact):
-        return inverse_of(exact)
-    return inverse_of(rows.expected_bread[part])
+    return exact if is_definite(exact) else rows.expected_bread[part]
+
+
+def bread_inverse(rows: Contributions, active: NDArray[np.intp]) -> Floats:
+    """Return the inverse of the Hessian over the active coordinates."""
+    return inverse_of(_bread(rows, active))
 
 
 def _scaled(matrix: Floats) -> tuple[Floats, Floats]:
@@ -278,31 +281,36 @@ def is_definite(matrix: Floats) -> bool:
     return bool(np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled)[0] > SINGULAR)
 
 
-def inverse_of(matrix: Floats) -> Floats:
-    """Invert a positive semi-definite matrix.
+def pseudo_inverse(matrix: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Invert a positive semi-definite matrix off its directions without curvature.
 
-    A coordinate that takes part in a direction without curvature gets an infinite variance; the
-    others, what they have with that direction held.
+    Returns
+    -------
+    inverse : ndarray of shape (p, p)
+    lost : ndarray of bool, shape (p,)
+        Coordinates that take part in such a direction.
     """
+    none = np.zeros(len(matrix), dtype=bool)
     if not len(matrix):
-        return matrix
+        return matrix, none
     scaled, size = _scaled(matrix)
     if not np.isfinite(scaled).all():
-        return np.diag(np.full(len(matrix), np.inf))
+        return np.zeros_like(matrix), ~none
     value, vector = np.linalg.eigh(scaled)
     flat = value <= SINGULAR
     inverse = (vector[:, ~flat] / value[~flat]) @ vector[:, ~flat].T
     lost = (np.abs(vector[:, flat]) > 1e-3).any(axis=1)
-    inverse[lost, :] = inverse[:, lost] = 0.0
-    inverse[lost, lost] = np.inf
-    return np.asarray(inverse / np.outer(size, size))
+    return np.asarray(inverse / np.outer(size, size)), lost
 
 
-def _product(inverse: Floats, meat: Floats) -> Floats:
-    """Return inverse @ meat @ inverse; infinite variances stay infinite."""
-    lost = np.isinf(np.diag(inverse))
-    finite = inverse.copy()
-    finite[lost, lost] = 0.0
-    out = finite @ meat @ finite
+def with_lost(matrix: Floats, lost: NDArray[np.bool_]) -> Floats:
+    """Return a covariance with infinite variances where nothing is determined."""
+    out = matrix.copy()
+    out[lost, :] = out[:, lost] = 0.0
     out[lost, lost] = np.inf
-    return np.asarray(out)
+    return out
+
+
+def inverse_of(matrix: Floats) -> Floats:
+    """Invert a positive semi-definite matrix; what it does not determine has infinite variance."""
+    return with_lost(*pseudo_inverse(matrix))

@@ -14,7 +14,7 @@ from .. import expression as ex
 from ..formula import parse
 from ..tables import named
 from .contributions import Contributions, contributions, derivatives_at, problem_of
-from .covariance import _active, _scaled, degrees_of_freedom
+from .covariance import active_coordinates, _scaled, degrees_of_freedom
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -342,7 +342,7 @@ def _breaks(tree: ex.Node, variables: set[str], parameters: set[str]) -> set[tup
 
 
 def _of_curvature(fit: Fit, problem: Problem, rows: Contributions) -> Iterator[Diagnosis]:
-    active = [k for k in _active(fit, problem) if k < rows.n_location]
+    active = [k for k in active_coordinates(fit, problem) if k < rows.n_location]
     if len(active) < 2:
         return
     j = rows.jacobian[:, active]

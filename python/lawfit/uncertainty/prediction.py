@@ -315,9 +315,9 @@ def _factor(
 ) -> float:
     table = held_out if isinstance(held_out, Runs) else read(held_out)
     m = table.n
-    rank = math.ceil((m + 1) * level)
+    rank = math.ceil((m + 1) * level - 1e-9)
     if rank > m:
-        least = math.ceil(level / (1.0 - level))
+        least = math.ceil(level / (1.0 - level) - 1e-9)
         raise InputError(
             f"recalibrate: {m} runs; an interval of {level:g} needs {least} or more held-out runs"
         )

@@ -15,7 +15,7 @@ from ..errors import InputError, Interrupted
 from ..execution import MAX_EVALUATIONS, TOLERANCE, workers_from
 from ..tables import named
 from .contributions import Contributions, contributions, problem_of
-from .covariance import _active, _bread_inverse, covariance, degrees_of_freedom
+from .covariance import active_coordinates, bread_inverse, covariance, degrees_of_freedom
 from .covariance import dispersion as estimated_dispersion
 from .derived import Quantity, What, standard_error
 from .elimination import QUANTITY, eliminate, linear_formula, solvable
@@ -189,9 +189,9 @@ class _Setting:
 
     def steps(self) -> Floats:
         """Return the change of each coordinate that lifts the root by about 1."""
-        active = _active(self.fit, self.problem)
+        active = active_coordinates(self.fit, self.problem)
         variance = np.full(self.problem.dimension, np.nan)
-        variance[active] = self.dispersion * np.diag(_bread_inverse(self.rows, active))
+        variance[active] = self.dispersion * np.diag(bread_inverse(self.rows, active))
         step = np.sqrt(variance)
         usable = np.isfinite(step) & (step > 0.0)
         return np.where(usable, step, 0.1 * np.maximum(1.0, np.abs(self.x)))
@@ -256,9 +256,9 @@ def _sandwich_dispersion(
     fit: Fit, problem: Problem, x: Floats, rows: Contributions, what: What
 ) -> float:
     """Return the ratio of a quantity's variance by sandwich and by the inverse Hessian."""
-    active = _active(fit, problem)
+    active = active_coordinates(fit, problem)
     plain = np.zeros((problem.dimension, problem.dimension))
-    plain[np.ix_(active, active)] = _bread_inverse(rows, active)
+    plain[np.ix_(active, active)] = bread_inverse(rows, active)
     if what == "scale":
         gradient = np.zeros(problem.dimension)
         gradient[-1] = 1.0
@@ -373,9 +373,9 @@ def profile(
             "fit.derived(...) and a bootstrap can"
         )
     gradient = quantity.gradient(x)
-    active = _active(fit, problem)
+    active = active_coordinates(fit, problem)
     matrix = np.zeros((problem.dimension, problem.dimension))
-    matrix[np.ix_(active, active)] = s.dispersion * _bread_inverse(s.rows, active)
+    matrix[np.ix_(active, active)] = s.dispersion * bread_inverse(s.rows, active)
     error = standard_error(gradient, matrix)
     if error == 0.0:
         raise InputError(f"{quantity.name} does not depend on any fitted parameter")
@@ -714,9 +714,9 @@ def contour(
         raise InputError(f"{first} and {second} are one parameter")
     height = math.sqrt(joint_quantile(confidence_level, s.dof))
     s = _Setting(**{**s.__dict__, "height": 1.02 * height})
-    active = _active(fit, s.problem)
+    active = active_coordinates(fit, s.problem)
     full = np.zeros((s.problem.dimension, s.problem.dimension))
-    full[np.ix_(active, active)] = s.dispersion * _bread_inverse(s.rows, active)
+    full[np.ix_(active, active)] = s.dispersion * bread_inverse(s.rows, active)
     pair = full[np.ix_(at, at)]
     try:
         shape = np.linalg.cholesky(pair) if np.isfinite(pair).all() else None
