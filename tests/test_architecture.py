@@ -149,7 +149,7 @@ PYTHON_LAYERS = (
 )
 # Imports inside a function that go up: the caller's convenience, against the order.
 LAZY_UPWARDS = {
-    ("result", "uncertainty"),  # Fit.bootstrap
+    ("result", "uncertainty"),  # Fit.bootstrap, Fit.covariance, ...
 }
 # Names for type checkers only, which no run imports.
 TYPING_UPWARDS = {("result", "uncertainty")}

@@ -19,7 +19,8 @@
 
 using namespace lawfit;
 
-void bind_grid(py::module_& m);  // grid.cpp
+void bind_grid(py::module_& m);     // grid.cpp
+void bind_profile(py::module_& m);  // profile.cpp
 
 namespace {
 
@@ -371,6 +372,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
           py::arg("first_draw"), py::arg("draws"), py::arg("seed"), py::arg("tolerance"),
           py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));
     bind_grid(m);
+    bind_profile(m);
     m.def("info", &info);
     m.def("select_instruction_set", &kernels::select, py::arg("name"));
     m.def("set_serial_only", &set_serial_only);

@@ -27,7 +27,9 @@ Solver::Solver(ObjectiveEvaluator& evaluator, const SolverOptions& options)
     options.check();
     const int p = evaluator.dimension();
     for (Vector* v : {&x_, &trial_, &step_, &gradient_, &lower_, &upper_, &shifted_}) v->setZero(p);
-    metric_ = evaluator.objective().bounds().typical.array().square().inverse();
+    const Objective::Bounds& bounds = evaluator.objective().bounds();
+    metric_ = bounds.typical.array().square().inverse();
+    set_bounds(bounds.lower, bounds.upper);
 }
 
 // What gains are measured against, so that neither units nor weights matter.
@@ -119,7 +121,6 @@ bool Solver::trust_step(double radius) {
 }
 
 Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher) {
-    const Objective::Bounds& bounds = evaluator_.objective().bounds();
     const auto converged = [&] {
         return box_.bound_is_active() ? Status::at_bound : Status::converged;
     };
@@ -137,8 +138,8 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
         if (evaluator_.evaluations() - first_evaluation_ >= options_.max_evaluations)
             return Status::evaluation_limit;
 
-        lower_ = bounds.lower - x_;
-        upper_ = bounds.upper - x_;
+        lower_ = lower_bound_ - x_;
+        upper_ = upper_bound_ - x_;
         if (!trust_step(radius)) {
             if (!newton) return Status::stalled;
             newton = false;
@@ -170,7 +171,7 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
             last_small_decrement = decrement_;
         }
 
-        trial_ = (x_ + step_).cwiseMax(bounds.lower).cwiseMin(bounds.upper);
+        trial_ = (x_ + step_).cwiseMax(lower_bound_).cwiseMin(upper_bound_);
         const double f_trial = evaluator_.value(trial_);
         evaluator_is_at_x_ = false;
         const double gain = f_ - f_trial;
@@ -218,7 +219,6 @@ void Solver::change_loss(const LossSpec& loss) {
 void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt, Watcher* watcher,
                    From from) {
     const Objective& objective = evaluator_.objective();
-    const Objective::Bounds& bounds = objective.bounds();
     const LossSpec exact = objective.terms().loss;
     const bool squared = exact.kind == LossKind::squared;
     const auto ended = [](Status s) {
@@ -229,7 +229,7 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
     decrement_ = 0.0;
     x_ = start;
     if (objective.terms().scale_is_fitted && std::isnan(x_[x_.size() - 1])) set_initial_scale();
-    x_ = x_.cwiseMax(bounds.lower).cwiseMin(bounds.upper);
+    x_ = x_.cwiseMax(lower_bound_).cwiseMin(upper_bound_);
     change_loss(exact);
 
     Status status = Status::bad_start;

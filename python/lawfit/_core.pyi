@@ -29,6 +29,23 @@ class BootstrapResult(TypedDict):
     warm_start_was_beaten: NDArray[np.bool_]
     interrupted: bool
 
+class RayPoints(TypedDict):
+    ray: Ints  # (points,) ascending; t ascends within a ray
+    t: Floats
+    x: Floats  # (points, dimension)
+    objective: Floats
+    slope: Floats  # d objective / dt
+    status: Ints
+    end: Ints  # (rays,) 0 reached the height, 1 open, 2 at a bound, 3 failed
+    evaluations: int
+    interrupted: bool
+
+class HeldSolutions(TypedDict):
+    x: Floats  # (starts, dimension)
+    objective: Floats
+    status: Ints
+    interrupted: bool
+
 class GridResult(TypedDict):
     top: tuple[Floats, NDArray[np.int64]]  # values and flat indices of cells, both (k,)
     along: list[tuple[Floats, NDArray[np.int64]]]  # nan and -1 where there is no cell
@@ -139,6 +156,29 @@ def grid_search(
     threads: int,
     progress: Reporter | None,
 ) -> GridResult: ...
+def walk_rays(
+    objective: Objective,
+    x: ArrayLike,
+    directions: ArrayLike,
+    reach: ArrayLike,
+    unit: float,
+    height_step: float,
+    height_end: float,
+    max_points: int,
+    tolerance: float,
+    max_evaluations: int,
+    threads: int,
+    progress: Reporter | None,
+) -> RayPoints: ...
+def solve_held(
+    objective: Objective,
+    starts: ArrayLike,
+    held: Sequence[int],
+    tolerance: float,
+    max_evaluations: int,
+    threads: int,
+    progress: Reporter | None,
+) -> HeldSolutions: ...
 def info() -> Info: ...
 def select_instruction_set(name: str) -> bool: ...
 def set_serial_only() -> None: ...

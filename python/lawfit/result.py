@@ -6,10 +6,10 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ from .tables import named
 if TYPE_CHECKING:
     from .problem import Problem
     from .uncertainty.bootstrap import Bootstrap
+    from .uncertainty.covariance import Covariance
+    from .uncertainty.derived import Derived
+    from .uncertainty.diagnosis import Diagnosis
+    from .uncertainty.prediction import Prediction
+    from .uncertainty.profile import Contour, Profile
 
 __all__ = ["Fit", "Starts", "load"]
 
@@ -157,32 +162,85 @@ class Fit:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences on what makes this fit doubtful."""
-        found = []
-        if not self.success:
-            found.append(f"the best start did not converge: {self.message}")
-        if self.starts.n > 1 and self.starts.hits == 1:
-            found.append(
-                f"only one of {self.starts.n} starts reached the best objective; try more starts"
-            )
-        if self.at_bound:
-            found.append(f"at a bound: {named(self.at_bound)}")
-        positive = {p.name for p in self.law.parameters if p.transform == "log"}
-        tiny = [
-            name
-            for name in self.free
-            if name.partition("[")[0] in positive and self.params[name] < 1e-12
-        ]
-        if tiny:
-            found.append(
-                f"ran towards zero: {named(tiny)}; the data may not need this term, or want it "
-                "negative (declare Parameter(..., transform='identity'))"
-            )
-        return tuple(found)
+        """Sentences on what makes this fit doubtful; `diagnose` finds more and says what to do."""
+        from .uncertainty.diagnosis import quick_warnings
 
-    def predict(self, runs: Any) -> Floats:
-        """Evaluate the fitted law on a table with the law's variables, shape (n,)."""
-        return self.law.predict(self.params, runs)
+        return quick_warnings(self)
+
+    def diagnose(self) -> tuple[Diagnosis, ...]:
+        """Look for what makes this fit doubtful; see `lawfit.uncertainty.diagnosis`."""
+        from .uncertainty.diagnosis import diagnose
+
+        return diagnose(self)
+
+    @overload
+    def predict(self, runs: Any, interval: None = None) -> Floats: ...
+    @overload
+    def predict(self, runs: Any, interval: float, **options: Any) -> Prediction: ...
+    def predict(
+        self, runs: Any, interval: float | None = None, **options: Any
+    ) -> Floats | Prediction:
+        """Evaluate the fitted law on a table with the law's variables, shape (n,).
+
+        With an `interval`, a confidence level, return a `Prediction` with bounds for single runs;
+        see `lawfit.uncertainty.prediction.predict` for the options.
+        """
+        if interval is None:
+            if options:
+                raise InputError(f"predict: {named(options)} need interval=0.95, say")
+            return self.law.predict(self.params, runs)
+        from .uncertainty.prediction import predict
+
+        return predict(self, runs, interval, **options)
+
+    def covariance(self, kind: str = "sandwich", by: Any = None) -> Covariance:
+        """Estimate the covariance; see `lawfit.uncertainty.covariance.covariance`."""
+        from .uncertainty.covariance import covariance
+
+        return covariance(self, kind, by)
+
+    def standard_errors(self, kind: str = "sandwich", by: Any = None) -> dict[str, float]:
+        """Return standard errors by name, in natural units; see `covariance`."""
+        return self.covariance(kind, by).standard_errors
+
+    def intervals(
+        self, confidence_level: float = 0.95, method: Any = "profile", **options: Any
+    ) -> dict[str, tuple[float, float]]:
+        """Return (low, high) by name; see `lawfit.uncertainty.intervals.intervals`."""
+        from .uncertainty.intervals import intervals
+
+        return intervals(self, confidence_level, method, **options)
+
+    def profile(self, what: str | Callable[[Mapping[str, float]], Any], **options: Any) -> Profile:
+        """Refit along one parameter or quantity; see `lawfit.uncertainty.profile.profile`."""
+        from .uncertainty.profile import profile
+
+        return profile(self, what, **options)
+
+    def profiles(self, names: Sequence[str] | None = None, **options: Any) -> dict[str, Profile]:
+        """Profile all fitted parameters, or those named, in parallel; see `profile`."""
+        from .uncertainty.profile import profiles
+
+        return profiles(self, names, **options)
+
+    def contour(
+        self, first: str, second: str, confidence_level: float = 0.95, **options: Any
+    ) -> Contour:
+        """Return a joint region of two parameters; see `lawfit.uncertainty.profile.contour`."""
+        from .uncertainty.profile import contour
+
+        return contour(self, first, second, confidence_level, **options)
+
+    def derived(
+        self,
+        what: str | Callable[[Mapping[str, float]], Any],
+        confidence_level: float = 0.95,
+        **options: Any,
+    ) -> Derived:
+        """Return a derived quantity with its interval; see `lawfit.uncertainty.derived.derived`."""
+        from .uncertainty.derived import derived
+
+        return derived(self, what, confidence_level, **options)
 
     def bootstrap(
         self,

@@ -61,6 +61,13 @@ public:
     void solve(const Vector& start, Solution& solution, Interrupt* interrupt = nullptr,
                Watcher* watcher = nullptr, From from = From::anywhere);
 
+    // Solves within these bounds, (dimension,) each, instead of the objective's. A coordinate whose
+    // bounds are equal is held there.
+    void set_bounds(const Vector& lower, const Vector& upper) {
+        lower_bound_ = lower;
+        upper_bound_ = upper;
+    }
+
 private:
     // Minimises the evaluator's present loss from x_, f_.
     Status minimise(double tolerance, Interrupt* interrupt, Watcher* watcher);
@@ -80,6 +87,7 @@ private:
     SolverOptions options_;
     BoxStep box_;
     Vector x_, trial_, step_, gradient_, shifted_, lower_, upper_, metric_;
+    Vector lower_bound_, upper_bound_;
     SymmetricMatrix second_order_, model_, damped_;
     double f_ = 0.0;
     double decrement_ = 0.0;
