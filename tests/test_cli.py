@@ -314,6 +314,7 @@ def test_kinds_and_intervals_of_a_bootstrap(
     assert "needs by=" in fail(capsys, *words, "--bootstrap-kind", "cluster")
     assert "one level" in fail(capsys, *words, "--bootstrap-kind", "cluster", "--by", "set")
     assert "--bootstrap-kind" in fail(capsys, *words, "--bootstrap-kind", "all")
+    assert "need --bootstrap" in fail(capsys, *words[:-2], "--by", "set")
 
 
 def test_json_has_the_promised_keys(

@@ -16,7 +16,7 @@ namespace {
 constexpr double same = 1e-6;      // objectives of one minimum, relative
 constexpr double rounding = 1e-9;  // a gain that does not count
 
-bool is_followed(long number) { return number < 32 || number % 8 == 0; }
+bool is_followed(long number) { return number < 32 || number % (number < 512 ? 8 : 16) == 0; }
 
 // The ways of the starts under the table itself, and the minima at their ends.
 struct Ways {

@@ -271,6 +271,8 @@ def fit_command(
         where=where,
     )
     fixed = {k: _number(v, f"--fix {k}") for k, v in _pairs(fix, "--fix", "E=1.69").items()}
+    if not bootstrap and (by, bootstrap_kind, interval_method) != (None, "cases", "percentile"):
+        raise InputError("--bootstrap-kind, --by and --interval-method need --bootstrap DRAWS")
     result: Fit | None = None
     draws: Bootstrap | None = None
     interrupted: Interrupted | None = None
@@ -362,6 +364,8 @@ def _print_fit(result: Fit, draws: Bootstrap | None, method: str = "percentile")
             f"  {draws.converged:.1%} of the refits converged; in {draws.disagreement:.1%} a "
             "spread start did better than the warm one"
         )
+    for warning in draws.warnings:
+        print(f"  warning: {warning}")
 
 
 @app.command()

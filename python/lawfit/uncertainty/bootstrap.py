@@ -270,8 +270,8 @@ def bootstrap(
         and the best counts.
     early_stop : bool
         Stop a spread start where it comes upon the way that it took in the fit's own table, which
-        leads to a minimum that is refitted anyway. The first 32 draws and every eighth are followed
-        to the ends; if one of them shows another answer, all are.
+        leads to a minimum that is refitted anyway. The first 32 draws, every eighth up to 512 and
+        every sixteenth later are followed to the ends; if one shows another answer, all are.
     threads : int, optional
     progress : bool or callable(done, total)
 

@@ -46,7 +46,7 @@ struct BootstrapResult {
 // A draw changes the objective little, so a spread start mostly goes the way that it goes under the
 // table itself. With early_stop those ways are recorded first. A start of a draw that comes upon one
 // of them (Paths) is stopped and counted to the minimum of the draw that lies near its end. That is a
-// claim, so it is tested: in the first 32 draws and in every eighth later all starts are followed.
+// claim, so it is tested: in the first 32 draws, in every eighth up to 512 and in every sixteenth later all starts are followed.
 // If a draw's answer would have been another without that, no claim is trusted: all draws are made
 // again with all starts followed.
 BootstrapResult bootstrap(const Objective& objective, const Resampling& resampling,
