@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
@@ -246,6 +247,46 @@ def test_no_noise_to_draw_from() -> None:
     if fit.objective == 0:
         with pytest.raises(lf.InputError, match="fits every row exactly"):
             fit.bootstrap(10, "parametric")
+
+
+def test_a_pickled_bootstrap_keeps_its_draws(mean: lf.Fit) -> None:
+    boot = mean.bootstrap(20, studentize=True)
+    again = pickle.loads(pickle.dumps(boot))
+    for method in ("percentile", "basic"):
+        assert again.intervals(0.9, method) == boot.intervals(0.9, method)
+    for method in ("bca", "studentized"):
+        with pytest.raises(lf.InputError, match="a pickled bootstrap has lost"):
+            again.intervals(0.9, method)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        ("cases", "percentile"),
+        ("cases", "basic"),
+        ("cases", "bca"),
+        ("cases", "studentized"),
+        ("bayesian", "percentile"),
+        ("wild", "percentile"),
+        ("residual", "studentized"),
+        ("parametric", "percentile"),
+    ],
+)
+def test_intervals_cover_the_truth(kind: str, method: str) -> None:
+    """Nominal 90 % on 200 simulated tables of 60 rows, two standard errors allowed below."""
+    rng = np.random.default_rng(6)
+    x = np.geomspace(1.0, 100.0, 60)
+    hits = 0
+    for _ in range(200):
+        y = 2.0 + 3.0 * x**-0.5 + rng.normal(0.0, 0.05, 60)
+        fit = lf.fit(
+            "E + A / x**alpha", {"x": x, "y": y}, "y", residual="linear", loss="squared", starts=4
+        )
+        boot = fit.bootstrap(300, kind, spread=1, studentize=method == "studentized")
+        low, high = boot.interval("alpha", 0.9, method)
+        hits += low <= 0.5 <= high
+    assert 0.83 <= hits / 200 <= 0.96
 
 
 # --- what is said about the draws --------------------------------------------------------------

@@ -1,4 +1,3 @@
-// Bootstrap and jackknife in the module: resamplings, and refits of an objective to their draws.
 #include <lawfit/search/bootstrap.hpp>
 
 #include <pybind11/stl.h>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,13 +77,21 @@ class Bootstrap:
     estimate: dict[str, float]
     followed: int
     warnings: tuple[str, ...]
-    _fit: Fit = field(repr=False, compare=False)
+    _fit: Fit | None = field(repr=False, compare=False)
     _coordinates: Floats = field(repr=False, compare=False)  # (n, dimension)
     _covariance: tuple[Floats, Floats] | None = field(repr=False, compare=False)
     _jackknife: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.objective)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_fit": None}  # the compiled law stays in its process
+
+    def _fit_for(self, method: str) -> Fit:
+        if self._fit is None:
+            raise InputError(f"method {method!r} needs the fit, which a pickled bootstrap has lost")
+        return self._fit
 
     def of(self, quantity: Quantity) -> Floats:
         """Return a derived quantity for every draw.
@@ -147,7 +156,7 @@ class Bootstrap:
             return basic(draws, point, confidence_level)
         if not self._jackknife:
             by = self.by if self.kind in ("cluster", "wild-cluster", "bayesian") else None
-            self._jackknife.update(jackknife(self._fit, by, most=2000).values)
+            self._jackknife.update(jackknife(self._fit_for(method), by, most=2000).values)
         left_out = values_of(quantity, self._jackknife, len(next(iter(self._jackknife.values()))))
         return bca(draws, point, left_out, confidence_level)
 
@@ -159,10 +168,11 @@ class Bootstrap:
         if self._covariance is None:
             raise InputError('method "studentized" needs draws made with studentize=True')
         covariance, own = self._covariance
-        problem, x = self._fit._problem, self._fit._coordinates
+        fit = self._fit_for("studentized")
+        problem, x = fit._problem, fit._coordinates
         assert problem is not None
         assert x is not None
-        factors = {p.name for p in self._fit.law.parameters if p.transform == "log"} | {"scale"}
+        factors = {p.name for p in fit.law.parameters if p.transform == "log"} | {"scale"}
         positive = (
             isinstance(quantity, str)
             and quantity in self.draws
