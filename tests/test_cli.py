@@ -295,6 +295,28 @@ def test_every_option_at_once(
     assert data["bootstrap"]["draws"] == 25
 
 
+def test_kinds_and_intervals_of_a_bootstrap(
+    capsys: pytest.CaptureFixture[str], table: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "fit.json"
+    words = ["fit", table, *RENAMED, "--law", "chinchilla", "--starts", "10", "--bootstrap", "20"]
+    options = ["--bootstrap-kind", "stratified", "--by", "outlier", "--interval-method", "bca"]
+    printed = succeed(capsys, *words, *options, "--json", str(out))
+    assert "20 bootstrap draws (bca, stratified by outlier, seed 0):" in printed
+    data = json.loads(out.read_text())
+    derive = "D = C / (6 * N)"
+    fit = lf.fit("chinchilla", table, columns={"N": "Model Size"}, derive=[derive], starts=10)
+    boot = fit.bootstrap(20, "stratified", by="outlier")
+    assert data["intervals"] == {k: list(v) for k, v in boot.intervals(method="bca").items()}
+    assert data["bootstrap"]["by"] == "outlier"
+    assert data["bootstrap"]["interval_method"] == "bca"
+    succeed(capsys, *words, "--interval-method", "studentized")
+    assert "needs by=" in fail(capsys, *words, "--bootstrap-kind", "cluster")
+    assert "one level" in fail(capsys, *words, "--bootstrap-kind", "cluster", "--by", "set")
+    assert "--bootstrap-kind" in fail(capsys, *words, "--bootstrap-kind", "all")
+    assert "need --bootstrap" in fail(capsys, *words[:-2], "--by", "set")
+
+
 def test_json_has_the_promised_keys(
     capsys: pytest.CaptureFixture[str], plain: str, tmp_path: Path
 ) -> None:

@@ -122,13 +122,22 @@ def test_results_are_what_the_stub_says() -> None:
     assert found["interrupted"] is False
     np.testing.assert_allclose(found["x"], (2.0 + 9.0 + 16.5) / 14.0)
 
-    drawn = _core.bootstrap_cases(objective, found["x"], 0, 5, 1, 1e-20, 100, 1, None)
+    cases = _core.Resampling("counts", [0, 1, 2], [0, 3])
+    check_array(cases.draws(1, 0, 5), (5, 3))
+    drawn = _core.bootstrap(objective, cases, found["x"], 0, 5, 1, True, True, 1e-20, 100, 1, None)
     assert set(drawn) == keys("BootstrapResult")
     check_array(drawn["x"], (5, 1))
     check_array(drawn["objective"], (5,))
     check_array(drawn["status"], (5,), np.int32)
     check_array(drawn["evaluations"], (5,), np.int32)
     check_array(drawn["warm_start_was_beaten"], (5,), np.bool_)
+    check_array(drawn["followed"], (5,), np.bool_)
+    check_array(drawn["rows_used"], (5,), np.int32)
+    check_array(drawn["undetermined"], (5, 1), np.bool_)
+    check_array(drawn["covariance"], (5, 1, 1))
+    check_array(drawn["own_covariance"], (1, 1))
+    assert isinstance(drawn["other_evaluations"], int)
+    assert drawn["claims_failed"] is False
     assert drawn["interrupted"] is False
 
 

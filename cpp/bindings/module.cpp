@@ -11,7 +11,6 @@
 #include <lawfit/kernels.hpp>
 #include <lawfit/objective/objective.hpp>
 #include <lawfit/parallel.hpp>
-#include <lawfit/search/bootstrap.hpp>
 #include <lawfit/search/multistart.hpp>
 #include <lawfit/status.hpp>
 
@@ -21,6 +20,8 @@ using namespace lawfit;
 
 void bind_grid(py::module_& m);     // grid.cpp
 void bind_profile(py::module_& m);  // profile.cpp
+void bind_bootstrap(py::module_& m);  // bootstrap.cpp
+void bind_grid(py::module_& m);       // grid.cpp
 
 namespace {
 
@@ -202,28 +203,6 @@ py::dict run_multistart(const Objective& objective, const Array& starts, double 
     return out;
 }
 
-py::dict run_bootstrap(const Objective& objective, const Array& starts, long first_draw, long draws,
-                       std::uint64_t seed, double tolerance, int max_evaluations, int threads,
-                       const py::object& progress) {
-    require_points(objective, starts, "starts");
-    require(starts.shape(0) >= 1, "starts must have at least one row");
-    const SolverOptions options = solver_options(tolerance, max_evaluations);
-    const double* data = starts.data();
-    const int count = static_cast<int>(starts.shape(0));
-    const BootstrapResult r = watched(progress, [&](Monitor& monitor) {
-        return bootstrap_cases(objective, data, count, first_draw, draws, seed, options, threads,
-                               monitor);
-    });
-    py::dict out;
-    out["x"] = to_array(r.x, {draws, objective.dimension()});
-    out["objective"] = to_array(r.objective);
-    out["status"] = to_array(r.status);
-    out["evaluations"] = to_array(r.evaluations);
-    out["warm_start_was_beaten"] = to_array(r.warm_start_was_beaten).attr("astype")("bool");
-    out["interrupted"] = r.interrupted;
-    return out;
-}
-
 py::dict info() {
     py::dict out;
     out["instruction_set"] = kernels::active().name;
@@ -368,9 +347,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("multistart", &run_multistart, py::arg("objective"), py::arg("starts"),
           py::arg("tolerance"), py::arg("max_evaluations"), py::arg("early_stop"),
           py::arg("threads"), py::arg("progress"));
-    m.def("bootstrap_cases", &run_bootstrap, py::arg("objective"), py::arg("starts"),
-          py::arg("first_draw"), py::arg("draws"), py::arg("seed"), py::arg("tolerance"),
-          py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));
+    bind_bootstrap(m);
     bind_grid(m);
     bind_profile(m);
     m.def("info", &info);

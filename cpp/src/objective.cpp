@@ -229,6 +229,7 @@ ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective, int threads,
     bends_.resize(chunks * index(objective.packed_count()));
     curvatures_.resize(bends_.size());
     set_weight(nullptr);
+    set_target(nullptr);
 }
 
 ObjectiveEvaluator::~ObjectiveEvaluator() = default;
@@ -306,7 +307,7 @@ void ObjectiveEvaluator::bring_residuals(Lane& lane, int b) {
     const Buffer& row_factor = objective_.row_factor();
     enter(lane, block.segment);
     const double* z = lane.evaluator.forward(b);
-    kernels::active().residual(block.size, z, objective_.target().data() + block.begin, factor_,
+    kernels::active().residual(block.size, z, target_ + block.begin, factor_,
                                row_factor.empty() ? nullptr : row_factor.data() + block.begin,
                                lane.u.data());
     lane.block = b;
@@ -330,6 +331,56 @@ double ObjectiveEvaluator::residual_sum(const LossSpec& loss, bool weighted) {
     });
 }
 
+void ObjectiveEvaluator::residuals(double* out) {
+    Lane& lane = *lanes_[0];
+    const auto& blocks = objective_.layout().blocks();
+    for (int b = 0; b < static_cast<int>(blocks.size()); ++b) {
+        bring_residuals(lane, b);
+        kernels::active().scale(blocks[index(b)].size, 1.0 / factor_, lane.u.data(),
+                                out + blocks[index(b)].begin, false);
+    }
+}
+
+void ObjectiveEvaluator::add_scores(const int* row_of, Matrix& scores) {
+    const kernels::KernelTable& k = kernels::active();
+    const Buffer& row_factor = objective_.row_factor();
+    const bool direct = objective_.leaves_are_parameters();
+    const bool scale = objective_.terms().scale_is_fitted;
+    const int local = objective_.local_count() - (scale ? 1 : 0);
+    Lane& lane = *lanes_[0];
+    const auto& blocks = objective_.layout().blocks();
+    for (int b = 0; b < static_cast<int>(blocks.size()); ++b) {
+        const RowLayout::Block& block = blocks[index(b)];
+        const double* weight = weights_of(block, weight_);
+        bring_residuals(lane, b);
+        k.loss_slopes(block.size, &loss_, lane.u.data(), weight, lane.slope.data(), nullptr,
+                      nullptr);
+        if (row_factor.empty())
+            std::fill_n(lane.seed.begin(), block.size, factor_);
+        else
+            k.scale(block.size, factor_, row_factor.data() + block.begin, lane.seed.data(), false);
+        const double* const* leaf = lane.evaluator.reverse(b, lane.seed.data());
+        if (!direct) lane.find_chain(lane.chain);
+        const int* coordinate = objective_.coordinates(block.segment);
+        for (int i = 0; i < block.rows; ++i) {
+            if (weight[i] == 0.0) continue;
+            const double slope = lane.slope[index(i)];
+            auto row = scores.row(row_of[block.begin + i]);
+            for (int c = 0; c < local; ++c) {
+                if (coordinate[c] < 0) continue;
+                double d = 0.0;
+                if (direct)
+                    d = leaf[c][i];
+                else
+                    for (int l = 0; l < lane.leaves; ++l)
+                        if (leaf[l][i] != 0.0) d += leaf[l][i] * lane.chain(l, c);
+                if (d != 0.0) row[coordinate[c]] += slope * d;
+            }
+            if (scale) row[dimension() - 1] += weight[i] - slope * lane.u[index(i)];
+        }
+    }
+}
+
 double ObjectiveEvaluator::rounding_floor() {
     const Buffer& row_factor = objective_.row_factor();
     return sum_over_blocks([&](Lane& lane, int b) {
@@ -337,7 +388,7 @@ double ObjectiveEvaluator::rounding_floor() {
         for (int i = 0; i < block.size; ++i) {
             const auto place = index(block.begin + i);
             const double f = row_factor.empty() ? 1.0 : row_factor[place];
-            lane.seed[index(i)] = 4.4e-16 * std::fabs(objective_.target()[place]) * f;
+            lane.seed[index(i)] = 4.4e-16 * std::fabs(target_[place]) * f;
         }
         return kernels::active().loss_value(block.size, &loss_, lane.seed.data(),
                                             weights_of(block, weight_));

@@ -19,7 +19,6 @@ public:
         : evaluator(objective, row_threads, this),
           solver(evaluator, options),
           follower(objective),
-          paths(objective.dimension()),
           monitor_(monitor),
           polls_(polls) {}
 
@@ -31,7 +30,6 @@ public:
     ObjectiveEvaluator evaluator;
     Solver solver;
     PathFollower follower;
-    Paths paths;  // of one task's own starts
     Solution solution;
     Vector start;
 

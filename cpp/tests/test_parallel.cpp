@@ -153,10 +153,17 @@ void searches() {
 
     std::vector<double> refits(chinchilla_truth);  // the warm start, and one more
     refits.insert(refits.end(), starts.begin(), starts.begin() + 5);
+    Resampling cases;
+    cases.strata = {0, objective.rows()};
+    for (int i = 0; i < objective.rows(); ++i) cases.unit.push_back(i);
     const auto bootstrap = [&](long first, long number, int threads) {
         Monitor monitor;
-        return bootstrap_cases(objective, refits.data(), 2, first, number, 77, {}, threads,
-                               monitor);
+        BootstrapOptions options;
+        options.seed = 77;
+        options.first_draw = first;
+        options.draws = number;
+        options.threads = threads;
+        return lawfit::bootstrap(objective, cases, refits.data(), 2, options, {}, monitor);
     };
     const BootstrapResult whole = bootstrap(0, draws, 1);
     CHECK(same(whole, bootstrap(0, draws, 2)));

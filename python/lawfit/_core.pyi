@@ -27,6 +27,13 @@ class BootstrapResult(TypedDict):
     status: Ints
     evaluations: Ints
     warm_start_was_beaten: NDArray[np.bool_]
+    followed: NDArray[np.bool_]  # draws in which every start went on to its end
+    rows_used: Ints
+    undetermined: NDArray[np.bool_]  # (draws, dimension)
+    covariance: Floats | None  # (draws, dimension, dimension)
+    own_covariance: Floats | None  # (dimension, dimension)
+    other_evaluations: int
+    claims_failed: bool
     interrupted: bool
 
 class RayPoints(TypedDict):
@@ -134,12 +141,36 @@ def multistart(
     threads: int,
     progress: Reporter | None,
 ) -> MultistartResult: ...
-def bootstrap_cases(
+
+class Resampling:
+    def __init__(
+        self,
+        kind: str,
+        unit: ArrayLike,
+        strata: ArrayLike,
+        length: int = 1,
+        webb: bool = False,
+        density: tuple[str, float, float, float] = ...,
+        spread: float = 1.0,
+    ) -> None: ...
+    def draws(
+        self,
+        seed: int,
+        first: int,
+        draws: int,
+        given: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
+    ) -> Floats: ...
+
+def bootstrap(
     objective: Objective,
+    resampling: Resampling,
     starts: ArrayLike,
     first_draw: int,
     draws: int,
     seed: int,
+    early_stop: bool,
+    covariance: bool,
     tolerance: float,
     max_evaluations: int,
     threads: int,

@@ -20,6 +20,8 @@ from .planning.allocation import compute_optimal
 from .result import Fit, write_json
 from .runs import parse_derivation, read
 from .uncertainty.bootstrap import Bootstrap
+from .uncertainty.intervals import METHODS
+from .uncertainty.resampling import KINDS
 
 __all__ = ["app", "run"]
 
@@ -209,6 +211,21 @@ def list_laws(names: tuple[str, ...], theme: str | None, search: str | None, as_
 @click.option("--sigma", metavar="COLUMN", help="Standard deviations of the residuals.")
 @click.option("--missing", default="raise", help="Rows that are not finite: raise or omit.")
 @click.option("--bootstrap", type=click.IntRange(min=0), default=0, help="Bootstrap draws.")
+@click.option(
+    "--bootstrap-kind",
+    type=click.Choice(list(KINDS)),
+    default="cases",
+    show_default=True,
+    help="What a draw resamples.",
+)
+@click.option("--by", metavar="COLUMN", help="Strata, clusters or curves of the bootstrap.")
+@click.option(
+    "--interval-method",
+    type=click.Choice(METHODS),
+    default="percentile",
+    show_default=True,
+    help="How intervals are read off the draws.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of starts and draws.")
 @_threads
 @click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write the fit here.")
@@ -232,6 +249,9 @@ def fit_command(
     sigma: str | None,
     missing: str,
     bootstrap: int,
+    bootstrap_kind: str,
+    by: str | None,
+    interval_method: str,
     seed: int,
     threads: int | None,
     json_out: str | None,
@@ -251,6 +271,8 @@ def fit_command(
         where=where,
     )
     fixed = {k: _number(v, f"--fix {k}") for k, v in _pairs(fix, "--fix", "E=1.69").items()}
+    if not bootstrap and (by, bootstrap_kind, interval_method) != (None, "cases", "percentile"):
+        raise InputError("--bootstrap-kind, --by and --interval-method need --bootstrap DRAWS")
     result: Fit | None = None
     draws: Bootstrap | None = None
     interrupted: Interrupted | None = None
@@ -277,7 +299,15 @@ def fit_command(
             )
         if bootstrap:
             with _progress("bootstrap draws", quiet) as progress:
-                draws = result.bootstrap(bootstrap, rng=seed, threads=threads, progress=progress)
+                draws = result.bootstrap(
+                    bootstrap,
+                    bootstrap_kind,
+                    by=by,
+                    studentize=interval_method == "studentized",
+                    rng=seed,
+                    threads=threads,
+                    progress=progress,
+                )
     except Interrupted as stop:
         interrupted = stop
         if isinstance(stop.result, Fit):
@@ -287,9 +317,9 @@ def fit_command(
         if result is None:
             raise
     if not quiet:
-        _print_fit(result, draws)
+        _print_fit(result, draws, interval_method)
     if json_out is not None:
-        write_json(json_out, _fit_json(result, draws, interrupted))
+        write_json(json_out, _fit_json(result, draws, interval_method, interrupted))
     if interrupted is not None:
         return _fail(f"{interrupted}; what was finished is above", 130)
     if not result.success:
@@ -298,37 +328,44 @@ def fit_command(
 
 
 def _fit_json(
-    result: Fit, draws: Bootstrap | None, interrupted: Interrupted | None
+    result: Fit, draws: Bootstrap | None, method: str, interrupted: Interrupted | None
 ) -> dict[str, Any]:
     data = result.to_dict()
     if draws is not None:
-        data["intervals"] = {k: list(v) for k, v in draws.intervals().items()}
+        data["intervals"] = {k: list(v) for k, v in draws.intervals(method=method).items()}
         data["bootstrap"] = {
             "kind": draws.kind,
+            "by": draws.by,
+            "interval_method": method,
             "draws": len(draws),
             "seed": draws.seed,
             "converged": draws.converged,
             "disagreement": draws.disagreement,
             "standard_errors": draws.standard_errors(),
+            "warnings": list(draws.warnings),
         }
     if interrupted is not None:
         data["interrupted"] = str(interrupted)
     return data
 
 
-def _print_fit(result: Fit, draws: Bootstrap | None) -> None:
+def _print_fit(result: Fit, draws: Bootstrap | None, method: str = "percentile") -> None:
     print(result.summary())
     if draws is None:
         return
-    print(f"95 % intervals from {len(draws):,} bootstrap draws (cases, seed {draws.seed}):")
+    kind = draws.kind if draws.by is None else f"{draws.kind} by {draws.by}"
+    how = "" if method == "percentile" else f"{method}, "
+    print(f"95 % intervals from {len(draws):,} bootstrap draws ({how}{kind}, seed {draws.seed}):")
     width = max(map(len, draws.draws))
-    for name, (low, high) in draws.intervals().items():
+    for name, (low, high) in draws.intervals(method=method).items():
         print(f"  {name:<{width}}  {low:.5g} to {high:.5g}")
     if draws.converged < 1 or draws.disagreement > 0:
         print(
             f"  {draws.converged:.1%} of the refits converged; in {draws.disagreement:.1%} a "
             "spread start did better than the warm one"
         )
+    for warning in draws.warnings:
+        print(f"  warning: {warning}")
 
 
 @app.command()

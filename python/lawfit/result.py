@@ -18,7 +18,6 @@ from . import _core
 from .errors import InputError
 from .law import Law, bounds_from_json, bounds_to_json
 from .losses import Loss, parse_loss
-from .progress import Progress
 from .tables import named
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from .uncertainty.diagnosis import Diagnosis
     from .uncertainty.prediction import Prediction
     from .uncertainty.profile import Contour, Profile
+    from .uncertainty.jackknife import Jackknife
 
 __all__ = ["Fit", "Starts", "load"]
 
@@ -242,22 +242,17 @@ class Fit:
 
         return derived(self, what, confidence_level, **options)
 
-    def bootstrap(
-        self,
-        draws: int = 4000,
-        kind: str = "cases",
-        *,
-        rng: int | np.random.Generator | None = 0,
-        spread: int = 4,
-        threads: int | None = None,
-        progress: Progress = False,
-    ) -> Bootstrap:
-        """Refit on resampled rows; see `lawfit.uncertainty.bootstrap.bootstrap`."""
+    def bootstrap(self, draws: int = 4000, kind: str = "cases", **options: Any) -> Bootstrap:
+        """Refit on resampled tables; see `lawfit.uncertainty.bootstrap.bootstrap`."""
         from .uncertainty.bootstrap import bootstrap
 
-        return bootstrap(
-            self, draws, kind, rng=rng, spread=spread, threads=threads, progress=progress
-        )
+        return bootstrap(self, draws, kind, **options)
+
+    def jackknife(self, by: str | None = None, **options: Any) -> Jackknife:
+        """Refit without each row or level; see `lawfit.uncertainty.jackknife.jackknife`."""
+        from .uncertainty.jackknife import jackknife
+
+        return jackknife(self, by, **options)
 
     def summary(self) -> str:
         """Return the fit as a few lines of text."""

@@ -35,6 +35,12 @@ public:
         return static_cast<std::uint32_t>(product >> 32);
     }
 
+    // Uniform in (0, 1), of 52 bits.
+    double uniform() {
+        const double high = next() >> 6, low = next() >> 6;
+        return (high * 67108864.0 + low + 0.5) / 4503599627370496.0;
+    }
+
 private:
     void refill() {
         std::array<std::uint32_t, 4> c = counter_;

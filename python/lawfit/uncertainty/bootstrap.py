@@ -1,31 +1,44 @@
-"""Bootstrap: refits on resampled rows, and intervals read off them."""
+"""Bootstrap: refits on resampled tables, and what is read off them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..compiler import evaluate_columns
 from ..errors import FitError, InputError, Interrupted
-from ..execution import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
-from ..formula import names
+from ..execution import seed_from, workers_from
 from ..progress import Progress, reporter
 from ..result import Fit
 from ..tables import named
+from .draw_intervals import (
+    METHODS,
+    Interval,
+    Quantity,
+    basic,
+    bca,
+    check_level,
+    percentile,
+    studentized,
+    values_of,
+)
+from .jackknife import jackknife
+from .refits import parameters_of, refit, shortages, table_of
+from .resampling import resample
 
 __all__ = ["Bootstrap", "bootstrap"]
 
 Floats = NDArray[np.float64]
+WITH_ERRORS = ("cases", "stratified", "cluster", "residual", "wild", "wild-cluster", "parametric")
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Parameters refitted on resampled rows.
+    """Parameters refitted on resampled tables.
 
     Attributes
     ----------
@@ -41,6 +54,16 @@ class Bootstrap:
         Share of draws in which a spread start ended below the warm start: near zero, the draws do
         not depend on where they started.
     evaluations : int
+    by : str or None
+        The column of the strata, clusters or curves.
+    estimate : dict of str to float
+        What the fit found, under the names of `draws`.
+    followed : int
+        Draws in which every spread start was followed to its end. In the others a start is stopped
+        where it comes upon the way it took in the fit's own table; the followed draws show that
+        this changes no answer, or else all draws are followed.
+    warnings : tuple of str
+        Sentences on what makes the draws doubtful.
     """
 
     draws: dict[str, Floats]
@@ -50,11 +73,27 @@ class Bootstrap:
     converged: float
     disagreement: float
     evaluations: int
+    by: str | None
+    estimate: dict[str, float]
+    followed: int
+    warnings: tuple[str, ...]
+    _fit: Fit | None = field(repr=False, compare=False)
+    _coordinates: Floats = field(repr=False, compare=False)  # (n, dimension)
+    _covariance: tuple[Floats, Floats] | None = field(repr=False, compare=False)
+    _jackknife: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.objective)
 
-    def of(self, quantity: str | Callable[[Mapping[str, Floats]], Any]) -> Floats:
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_fit": None}  # the compiled law stays in its process
+
+    def _fit_for(self, method: str) -> Fit:
+        if self._fit is None:
+            raise InputError(f"method {method!r} needs the fit, which a pickled bootstrap has lost")
+        return self._fit
+
+    def of(self, quantity: Quantity) -> Floats:
         """Return a derived quantity for every draw.
 
         Parameters
@@ -67,51 +106,105 @@ class Bootstrap:
         -------
         ndarray of shape (n,)
         """
-        if callable(quantity):
-            values = np.asarray(quantity(self.draws), dtype=float)
-        else:
-            unknown = [n for n in names(quantity) if n not in self.draws]
-            if unknown:
-                raise InputError(
-                    f"{unknown[0]!r} is not a parameter; parameters: {named(self.draws)}"
-                )
-            values = evaluate_columns(quantity, self.draws)
-        if values.shape != (len(self),):
-            raise InputError(f"the quantity has shape {values.shape}; expected ({len(self)},)")
-        return values
+        return values_of(quantity, self.draws, len(self))
 
     def intervals(
         self, confidence_level: float = 0.95, method: str = "percentile"
-    ) -> dict[str, tuple[float, float]]:
-        """Return lower and upper end for every parameter.
-
-        Parameters
-        ----------
-        confidence_level : float
-        method : {"percentile"}
-            Quantiles of the draws.
-        """
-        return {n: self.interval(v, confidence_level, method) for n, v in self.draws.items()}
+    ) -> dict[str, Interval]:
+        """Return lower and upper end for every parameter; see `interval`."""
+        return {n: self.interval(n, confidence_level, method) for n in self.draws}
 
     def interval(
         self,
-        quantity: str | Callable[[Mapping[str, Floats]], Any] | Floats,
+        quantity: Quantity | Floats,
         confidence_level: float = 0.95,
         method: str = "percentile",
-    ) -> tuple[float, float]:
-        """Return lower and upper end for a derived quantity (or its values of shape (n,))."""
-        if not 0.0 < confidence_level < 1.0:
-            raise InputError(f"confidence_level = {confidence_level} must lie between 0 and 1")
-        if method != "percentile":
-            raise InputError(f"method {method!r} is not available; available: 'percentile'")
-        values = quantity if isinstance(quantity, np.ndarray) else self.of(quantity)
-        tail = 50.0 * (1.0 - confidence_level)
-        low, high = np.percentile(values, [tail, 100.0 - tail])
-        return float(low), float(high)
+    ) -> Interval:
+        """Return lower and upper end for a derived quantity, or for its values of shape (n,).
+
+        Parameters
+        ----------
+        quantity : str, callable or ndarray
+            See `of`. An array has no estimate, so that it has percentiles only.
+        confidence_level : float
+        method : {"percentile", "basic", "bca", "studentized"}
+            Quantiles of the draws; the same mirrored at the estimate; quantiles corrected for bias
+            and acceleration (Efron, 1987), the latter from a jackknife that the first call makes
+            (of clusters, where clusters were drawn; of groups of rows beyond 2,000); or the
+            estimate less quantiles of (draw - estimate) / standard error, which needs draws made
+            with ``studentize=True``. The last one takes a scale factor on its logarithm.
+
+        Raises
+        ------
+        InputError
+            If the level is not between 0 and 1 or the method is not available for it.
+        """
+        check_level(confidence_level)
+        if method not in METHODS:
+            raise InputError(f"method {method!r} is not available; available: {named(METHODS)}")
+        if isinstance(quantity, np.ndarray):
+            if method != "percentile":
+                raise InputError(f"method {method!r} needs a formula or a function, not its values")
+            return percentile(quantity, confidence_level)
+        if method == "studentized":
+            return self._studentized(quantity, confidence_level)
+        draws = self.of(quantity)
+        if method == "percentile":
+            return percentile(draws, confidence_level)
+        point = self._point(quantity)
+        if method == "basic":
+            return basic(draws, point, confidence_level)
+        if not self._jackknife:
+            by = self.by if self.kind in ("cluster", "wild-cluster", "bayesian") else None
+            self._jackknife.update(jackknife(self._fit_for(method), by, most=2000).values)
+        left_out = values_of(quantity, self._jackknife, len(next(iter(self._jackknife.values()))))
+        return bca(draws, point, left_out, confidence_level)
+
+    def _point(self, quantity: Quantity) -> float:
+        params = {n: np.array([v]) for n, v in self.estimate.items()}
+        return float(values_of(quantity, params, 1)[0])
+
+    def _studentized(self, quantity: Quantity, level: float) -> Interval:
+        if self._covariance is None:
+            raise InputError('method "studentized" needs draws made with studentize=True')
+        covariance, own = self._covariance
+        fit = self._fit_for("studentized")
+        problem, x = fit._problem, fit._coordinates
+        assert problem is not None
+        assert x is not None
+        factors = {p.name for p in fit.law.parameters if p.transform == "log"} | {"scale"}
+        positive = (
+            isinstance(quantity, str)
+            and quantity in self.draws
+            and quantity.partition("[")[0] in factors
+        )
+
+        def values(at: Floats) -> Floats:
+            found = values_of(quantity, parameters_of(problem, at), len(at))
+            return np.log(found) if positive else found
+
+        draws, point = values(self._coordinates), values(x[None, :])
+        errors = _standard_errors(values, self._coordinates, covariance)
+        error = _standard_errors(values, x[None, :], own[None, :, :])
+        low, high = studentized(draws, errors, float(point[0]), float(error[0]), level)
+        return (float(np.exp(low)), float(np.exp(high))) if positive else (low, high)
 
     def standard_errors(self) -> dict[str, float]:
         """Return the standard deviation of the draws of every parameter."""
         return {n: float(np.std(v, ddof=1)) for n, v in self.draws.items()}
+
+
+def _standard_errors(values: Callable[[Floats], Floats], x: Floats, covariance: Floats) -> Floats:
+    """Return standard errors of a function of coordinates by the delta method, shape (n,)."""
+    gradient = np.empty_like(x)
+    for k in range(x.shape[1]):
+        h = 1e-5 * np.maximum(1.0, np.abs(x[:, k]))
+        up, down = x.copy(), x.copy()
+        up[:, k] += h
+        down[:, k] -= h
+        gradient[:, k] = (values(up) - values(down)) / (2.0 * h)
+    variance = np.einsum("ni,nij,nj->n", gradient, covariance, gradient)
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def bootstrap(
@@ -119,28 +212,76 @@ def bootstrap(
     draws: int = 4000,
     kind: str = "cases",
     *,
+    by: str | None = None,
+    length: int | None = None,
+    multipliers: str = "rademacher",
+    studentize: bool = False,
+    first_draw: int = 0,
     rng: int | np.random.Generator | None = 0,
     spread: int = 4,
+    early_stop: bool = True,
     threads: int | None = None,
     progress: Progress = False,
 ) -> Bootstrap:
-    """Refit a law on resampled rows.
+    """Refit a law on resampled tables.
 
-    A draw may leave a level of ``E[family]`` without rows. Nothing determines its parameters then,
-    and they keep the values of the fit in that draw.
+    ==================  ==========================================================================
+    kind                a draw
+    ==================  ==========================================================================
+    ``"cases"``         n rows out of n, with replacement
+    ``"stratified"``    the same within every level of the column `by`
+    ``"cluster"``       K of the K levels of `by` with replacement, each with all of its rows
+    ``"bayesian"``      weights of rows (levels, with `by`) from the flat Dirichlet distribution,
+                        1 on average (Rubin, 1981)
+    ``"block"``         blocks of `length` rows that follow each other, until each curve (level of
+                        `by`; without it the table) has as many rows as it had (Kunsch, 1989)
+    ``"residual"``      predictions of the fit plus residuals of rows drawn with replacement, as
+                        they are: under a robust loss they are not centred, since the fit makes
+                        their scores zero on average and not their mean
+    ``"wild"``          predictions plus each row's residual times a random number (Wu, 1986)
+    ``"wild-cluster"``  the same with one number per level of `by`
+    ``"parametric"``    predictions plus residuals from the density that belongs to the loss
+    ==================  ==========================================================================
+
+    Residuals are taken in the space of the fit (``residual="log"``: of the logarithms), divided by
+    `sigma` where it was given, and multiplied by that of the row which gets them. The density of a
+    parametric draw is exp(-loss(u) / phi) / Z, u the residual and phi the value of greatest
+    likelihood: normal for `Squared`, Laplace's for `Absolute`, with two slopes for `Quantile`,
+    normal with exponential tails for `Huber`, Student's for `Cauchy` and a power of the hyperbolic
+    secant for `LogCosh`. With a fitted scale it is exp(-loss(u / scale)) / Z.
+
+    Weights given to the fit multiply those of a draw. The same seed, kind and table give every law
+    the same rows. A draw may leave a level of ``E[family]`` without rows. Nothing determines its
+    parameters then, they keep the values of the fit in that draw, and a warning counts the draws.
 
     Parameters
     ----------
     fit : Fit
         From `lawfit.fit` (a fit read from a file has no table).
     draws : int
-    kind : {"cases"}
-        Rows drawn with replacement.
+    kind : str
+        See above.
+    by : str, optional
+        A column of texts or whole numbers.
+    length : int, optional
+        Rows of a block; by default the cube root of the mean number of rows of a curve.
+    multipliers : {"rademacher", "webb"}
+        Of the wild kinds: -1 and 1, or six values for few clusters (Webb, 2023).
+    studentize : bool
+        Also estimate the covariance of every refit from its own rows (a sandwich estimate), which
+        intervals with ``method="studentized"`` need. Takes 8 p^2 bytes per draw of p parameters.
+        Not for kinds "bayesian" and "block".
+    first_draw : int
+        Number of the first draw: several processes can share the draws that one would make.
     rng : int, Generator or None
         The same seed gives the same bits, for any number of threads.
     spread : int
         Starts besides the warm one, spread over those of the fit: each draw is refitted from all
         and the best counts.
+    early_stop : bool
+        Stop a spread start where it comes upon the way that it took in the fit's own table, which
+        leads to a minimum that is refitted anyway. The first 32 draws, every eighth up to 512 and
+        every sixteenth later are followed to the ends; if one shows another answer, all are.
     threads : int, optional
     progress : bool or callable(done, total)
 
@@ -151,30 +292,27 @@ def bootstrap(
     Interrupted
         On Ctrl-C; its `result` is the bootstrap made of the draws that were finished.
     """
-    problem, x = fit._problem, fit._coordinates
-    if problem is None or x is None or fit._start_points is None:
-        raise InputError("this fit was read from a file, which does not hold the table; fit again")
-    if kind != "cases":
-        raise InputError(f"bootstrap kind {kind!r} is not available; available: 'cases'")
     if not isinstance(draws, (int, np.integer)) or draws < 2:
         raise InputError(f"draws = {draws!r} must be an integer of 2 or more")
+    if not isinstance(first_draw, (int, np.integer)) or first_draw < 0:
+        raise InputError(f"first_draw = {first_draw!r} must be an integer of 0 or more")
     if not isinstance(spread, (int, np.integer)) or spread < 0:
         raise InputError(f"spread = {spread!r} must be an integer of 0 or more")
-    if problem.data_hash() != fit.data_hash:
-        raise InputError("the table's arrays have been written to since the fit; fit again")
-    seed = seed_from(rng)
-    workers = workers_from(threads)
-    starts = np.vstack([x[None, :], problem.draw_starts(int(spread), seed, workers)])
-    raw = _core.bootstrap_cases(
-        problem.objective(fit._start_points),
-        starts,
-        0,
-        int(draws),
-        seed,
-        TOLERANCE,
-        MAX_EVALUATIONS,
-        workers,
-        reporter(progress, int(draws), "bootstrap draws"),
+    problem = table_of(fit)
+    resampling, _, doubts = resample(fit, kind, by=by, length=length, multipliers=multipliers)
+    if studentize and kind not in WITH_ERRORS:
+        raise InputError(f"studentize=True is not available for kind {kind!r}")
+    seed, workers = seed_from(rng), workers_from(threads)
+    raw = refit(
+        fit,
+        resampling,
+        range(int(first_draw), int(first_draw) + int(draws)),
+        seed=seed,
+        spread=int(spread),
+        early_stop=early_stop,
+        covariance=studentize,
+        workers=workers,
+        report=reporter(progress, int(draws), "bootstrap draws"),
     )
     done = np.isfinite(raw["objective"])
     if not done.any() and not raw["interrupted"]:
@@ -182,17 +320,22 @@ def bootstrap(
     result = None
     if done.any():
         ok = np.array([_core.statuses[s][1] for s in raw["status"][done]])
-        values = problem.to_params(raw["x"][done])
-        if problem.settings.scale == "fitted":
-            values["scale"] = np.exp(raw["x"][done][:, -1])
+        covariance, own = raw["covariance"], raw["own_covariance"]
         result = Bootstrap(
-            draws=values,
+            draws=parameters_of(problem, raw["x"][done]),
             objective=raw["objective"][done],
             kind=kind,
             seed=seed,
             converged=float(ok.mean()),
             disagreement=float(raw["warm_start_was_beaten"][done].mean()),
-            evaluations=int(raw["evaluations"].sum()),
+            evaluations=int(raw["evaluations"].sum()) + raw["other_evaluations"],
+            by=by,
+            estimate=fit.params | ({} if fit.scale is None else {"scale": fit.scale}),
+            followed=int(raw["followed"][done].sum()),
+            warnings=doubts + shortages(problem, raw, done, "draws"),
+            _fit=fit,
+            _coordinates=raw["x"][done],
+            _covariance=None if covariance is None or own is None else (covariance[done], own),
         )
     if raw["interrupted"]:
         raise Interrupted(f"interrupted after {int(done.sum())} of {draws} draws", result)

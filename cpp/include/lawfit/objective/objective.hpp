@@ -150,6 +150,10 @@ public:
     // Null goes back.
     void set_weight(const double* weight);
     double total_weight() const { return total_weight_; }
+    // Targets that replace the objective's, in its space and places. Null goes back.
+    void set_target(const double* target) {
+        target_ = target ? target : objective_.target().data();
+    }
     // Where there are several segments: coordinates of which no segment has weight, so that nothing
     // determines them.
     const std::vector<int>& weightless() const { return weightless_; }
@@ -171,6 +175,12 @@ public:
     // At the x of the last value(): the sum of another loss over the residuals u, with the present
     // weights or with all of them 1.
     double residual_sum(const LossSpec& loss, bool weighted);
+    // At the x of the last value(): (z - y) f in the places of the table, (padded,), whatever the
+    // scale.
+    void residuals(double* out);
+    // At the x of the last value(): adds the gradient of each row's share of F, with the present
+    // weights, to the row of scores that row_of[place] names. scores: (any, dimension)
+    void add_scores(const int* row_of, Matrix& scores);
     // Objective when every residual is one rounding error of its target.
     double rounding_floor();
 
@@ -196,6 +206,7 @@ private:
     const Objective& objective_;
     LossSpec loss_;
     const double* weight_ = nullptr;  // null: ones
+    const double* target_ = nullptr;
     double total_weight_ = 0.0;
     double log_scale_ = 0.0;
     double factor_ = 1.0;  // exp(-log_scale_)

@@ -1,4 +1,4 @@
-// Refits on resampled rows: how far the estimate moves when the runs had been others.
+// Refits on resampled tables: how far the estimate moves when the runs had been others.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,19 @@
 
 #include <lawfit/objective/objective.hpp>
 #include <lawfit/parallel.hpp>
+#include <lawfit/search/resampling.hpp>
 #include <lawfit/solver/solver.hpp>
 
 namespace lawfit {
+
+struct BootstrapOptions {
+    std::uint64_t seed = 0;
+    // First draws and the number of them: draw numbers, not processes, determine the results.
+    long first_draw = 0, draws = 0;
+    bool early_stop = true;
+    bool covariance = false;  // also estimate the covariance of every refit, see Sandwich
+    int threads = 0;
+};
 
 struct BootstrapResult {
     int dimension = 0;
@@ -18,17 +28,29 @@ struct BootstrapResult {
     std::vector<int> evaluations;  // of all solves of the draw
     // Whether a spread start ended below the warm start by more than 1e-6 relative.
     std::vector<char> warm_start_was_beaten;
+    // Whether every spread start was followed to its end.
+    std::vector<char> followed;
+    std::vector<int> rows_used;          // rows with weight
+    std::vector<char> undetermined;      // (draws, dimension): no row with weight bears on it
+    std::vector<double> covariance;      // (draws, dimension, dimension), or empty
+    std::vector<double> own_covariance;  // of starts[0] under the table itself
+    long other_evaluations = 0;          // for the ways of the starts under the table itself
+    bool claims_failed = false;          // see bootstrap()
     bool interrupted = false;
 };
 
-// Case resampling: draw d weighs each row by how often it is drawn, n rows out of n with
-// replacement, times the objective's own weight. Every draw is refitted from starts[0], the warm
-// start, and then from each other row of starts, (start_count, dimension) row-major; the lowest
-// objective counts. Coordinates of segments without a row in the draw keep the value of the warm
-// start. first_draw lets several processes share the work: draw numbers, not
-// processes, determine the results.
-BootstrapResult bootstrap_cases(const Objective& objective, const double* starts, int start_count,
-                                long first_draw, long draws, std::uint64_t seed,
-                                const SolverOptions& options, int threads, Monitor& monitor);
+// Refits the objective to every draw from starts[0], the fit's own minimum, and from each other row
+// of starts, (start_count, dimension) row-major; the lowest objective counts. Coordinates of segments
+// without a row in a draw keep their value in starts[0].
+//
+// A draw changes the objective little, so a spread start mostly goes the way that it goes under the
+// table itself. With early_stop those ways are recorded first. A start of a draw that comes upon one
+// of them (Paths) is stopped and counted to the minimum of the draw that lies near its end. That is a
+// claim, so it is tested: in the first 32 draws, in every eighth up to 512 and in every sixteenth later all starts are followed.
+// If a draw's answer would have been another without that, no claim is trusted: all draws are made
+// again with all starts followed.
+BootstrapResult bootstrap(const Objective& objective, const Resampling& resampling,
+                          const double* starts, int start_count, const BootstrapOptions& options,
+                          const SolverOptions& solver_options, Monitor& monitor);
 
 }  // namespace lawfit
