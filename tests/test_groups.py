@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import lawfit as lf
 from lawfit import reference
-from lawfit.planning.allocation import compute_optimal
 from lawfit.problem import Problem, Settings
 
 from .strategies import INSTRUCTION_SETS, deterministic, instruction_set
@@ -433,12 +432,13 @@ def test_best_size_of_one_group() -> None:
     for level in ("a", "b"):
         alone = {n.removesuffix(f"[{level}]"): v for n, v in params.items()}
         alone = {n: v for n, v in alone.items() if "[" not in n}
-        want = compute_optimal(plain, alone, [1e20, 1e21])
-        got = compute_optimal(law, params, [1e20, 1e21], given={"corpus": level})
-        np.testing.assert_allclose(got.N, want.N, rtol=1e-6)
-        np.testing.assert_allclose(got.loss, want.loss, rtol=1e-12)
-    text = message(lambda: compute_optimal(law, params, [1e21]))
-    assert text == "no value given for corpus"
+        for budget in (1e20, 1e21):
+            want = lf.plan(plain, budget, params=alone).best
+            got = lf.plan(law, budget, params=params, over={"corpus": level}).best
+            assert got == pytest.approx(want, rel=1e-9)
+    text = message(lambda: lf.plan(law, 1e21, params=params))
+    assert 'give one level of "corpus"' in text
+    assert "levels: a, b" in text
 
 
 def test_rows_without_a_group_can_be_left_out() -> None:

@@ -13,6 +13,7 @@ from .law import Law, Parameter, Published, Source, Variable
 from .laws import law, laws
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, Squared
 from .planning.grid import GridResult, grid_search
+from .planning.plan import Plan, plan
 from .protocols import Protocol, protocol, protocols
 from .reduction import envelope, isoflop
 from .result import Fit, Starts, load
@@ -36,6 +37,7 @@ __all__ = [
     "LawfitError",
     "LogCosh",
     "Parameter",
+    "Plan",
     "Protocol",
     "Published",
     "Quantile",
@@ -55,6 +57,7 @@ __all__ = [
     "law",
     "laws",
     "load",
+    "plan",
     "protocol",
     "protocols",
     "read",

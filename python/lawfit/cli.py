@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,8 @@ from .benchmark import benchmark, format_report
 from .errors import FitError, InputError, Interrupted
 from .fitting import fit as fit_law
 from .laws import law
-from .planning.allocation import compute_optimal
-from .result import Fit, write_json
+from .planning.plan import plan
+from .result import Fit, load, write_json
 from .runs import parse_derivation, read
 from .uncertainty.bootstrap import Bootstrap
 from .uncertainty.intervals import METHODS
@@ -157,18 +158,17 @@ def demo(threads: int | None, quiet: bool) -> None:
     print(f"({truth.where}) with 0.3 % noise. No model was trained.\n")
     _print_fit(result, draws)
     budgets = [1e21, 1e22, 1e23, 1e24, 1e25]
-    plan = compute_optimal(result.law, result.params, budgets)
-    print("\nCompute-optimal N and D, 6 N D = C, with 95 % intervals:")
+    made = plan(result, budgets[0])
+    frontier = made.frontier(budgets)
+    again = made.draws(draws, limits=budgets, threads=threads)
+    print("\nCompute-optimal N and D, 6 N D = C, with 95 % intervals, each draw planned again:")
     print(f"  {'C (FLOP)':>9}  {'N':>9}  {'interval':>21}  {'D':>9}  {'interval':>21}  {'loss':>7}")
-    exponent = draws.of("1 / (alpha + beta)")
-    ratio = draws.of("alpha * A / (beta * B)")
-    for c, n, d, loss in zip(plan.C, plan.N, plan.D, plan.loss, strict=True):
-        # Closed form for each draw (Hoffmann et al., eq. 4).
-        n_draws = ratio**exponent * (c / 6) ** (draws.draws["beta"] * exponent)
-        low, high = draws.interval(n_draws)
+    for k, c in enumerate(budgets):
+        n, d, loss = (frontier.table[name][k] for name in ("N", "D", "loss"))
+        ends = again.intervals(at=k)
         print(
-            f"  {c:9.0e}  {n:9.3g}  ({low:9.3g},{high:9.3g})  {d:9.3g}  "
-            f"({c / 6 / high:9.3g},{c / 6 / low:9.3g})  {loss:7.4f}"
+            f"  {c:9.0e}  {n:9.3g}  ({ends['N'][0]:9.3g},{ends['N'][1]:9.3g})  {d:9.3g}  "
+            f"({ends['D'][0]:9.3g},{ends['D'][1]:9.3g})  {loss:7.4f}"
         )
 
 
@@ -366,6 +366,83 @@ def _print_fit(result: Fit, draws: Bootstrap | None, method: str = "percentile")
         )
     for warning in draws.warnings:
         print(f"  warning: {warning}")
+
+
+def _over(given: Sequence[str]) -> dict[str, Any]:
+    """Read --over N=1e8:1e13 (a range), P=4,8,16 (a list), k=1..64 (integers), U=1e11 (fixed)."""
+    over: dict[str, Any] = {}
+    for name, text in _pairs(given, "--over", "N=1e8:1e13").items():
+        where = f"--over {name}"
+        if match := re.fullmatch(r"(\d+)\.\.(\d+)", text):
+            over[name] = range(int(match[1]), int(match[2]) + 1)
+        elif ":" in text:
+            ends = text.split(":")
+            if len(ends) != 2:
+                raise InputError(f"{where}={text} must look like --over N=1e8:1e13")
+            over[name] = (_number(ends[0], where), _number(ends[1], where))
+        elif "," in text:
+            over[name] = [_number(part, where) for part in text.split(",")]
+        else:
+            try:
+                over[name] = float(text)
+            except ValueError:
+                over[name] = text  # the level of a group
+    return over
+
+
+@app.command("plan", no_args_is_help=True)
+@click.argument("law_or_fit", metavar="FIT.json|LAW")
+@click.option("--budget", help="What the cost may be: least loss for it.")
+@click.option("--target-loss", help="The loss to reach: least cost for it.")
+@click.option("--cost", default="6*N*D", show_default=True, help="Formula of the cost.")
+@_many("--constraint", metavar="COMPARISON", help='Must hold: --constraint "D <= 1.5e13".')
+@_many("--over", metavar="NAME=VALUES", help="N=1e8:1e13, P=4,8,16, k=1..64 or U=1e11.")
+@click.option("--params", metavar="NAME", help="Published coefficients of a law.")
+@click.option("--maximize", is_flag=True, help="More is better: accuracies.")
+@click.option("--cells", default="1e6", show_default=True, help="Cells of the grid, about.")
+@_threads
+@click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write the plan here.")
+@_quiet
+def plan_command(
+    law_or_fit: str,
+    budget: str | None,
+    target_loss: str | None,
+    cost: str,
+    constraint: tuple[str, ...],
+    over: tuple[str, ...],
+    params: str | None,
+    maximize: bool,
+    cells: str,
+    threads: int | None,
+    json_out: str | None,
+    quiet: bool,
+) -> None:
+    """Find the best plan under a fitted law, or a law of the catalogue with --params.
+
+    \b
+    Examples:
+      lawfit plan fit.json --budget 1e24 --constraint "D <= 1.5e13"
+      lawfit plan chinchilla --params besiroglu2024 --target-loss 2.0 --cost "6*N*D + 2*N*2e12"
+    """  # noqa: D301
+    is_file = os.path.exists(law_or_fit) or law_or_fit.endswith(".json")
+    with _progress("cells", quiet) as progress:
+        made = plan(
+            load(law_or_fit) if is_file else law_or_fit,
+            None if budget is None else _number(budget, "--budget"),
+            target_loss=None if target_loss is None else _number(target_loss, "--target-loss"),
+            cost=cost,
+            over=_over(over),
+            constraints=constraint,
+            params=params,
+            maximize=maximize,
+            cells=_number(cells, "--cells"),
+            threads=threads,
+            progress=progress,
+        )
+    if not quiet:
+        print(made.summary())
+    if json_out is not None:
+        write_json(json_out, made.to_dict())
 
 
 @app.command()
