@@ -18,10 +18,9 @@
 
 using namespace lawfit;
 
-void bind_grid(py::module_& m);     // grid.cpp
-void bind_profile(py::module_& m);  // profile.cpp
 void bind_bootstrap(py::module_& m);  // bootstrap.cpp
 void bind_grid(py::module_& m);       // grid.cpp
+void bind_profile(py::module_& m);    // profile.cpp
 
 namespace {
 
