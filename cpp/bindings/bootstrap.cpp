@@ -31,14 +31,16 @@ const std::map<std::string, LossKind> loss_kinds = {
 
 using LossTuple = std::tuple<std::string, double, double, double>;
 
-Resampling make_resampling(const std::string& kind, std::vector<int> unit, std::vector<int> strata,
+using IntArray = py::array_t<int, py::array::c_style | py::array::forcecast>;
+
+Resampling make_resampling(const std::string& kind, const IntArray& unit, const IntArray& strata,
                            int length, bool webb, const LossTuple& density, double spread) {
     Resampling r;
     const auto found = kinds.find(kind);
     require(found != kinds.end(), "there is no resampling \"" + kind + "\"");
     r.kind = found->second;
-    r.unit = std::move(unit);
-    r.strata = std::move(strata);
+    r.unit.assign(unit.data(), unit.data() + unit.size());
+    r.strata.assign(strata.data(), strata.data() + strata.size());
     r.length = length;
     r.webb = webb;
     const auto& [loss, above, below, core] = density;

@@ -121,7 +121,7 @@ def jackknife(
     if not isinstance(spread, (int, np.integer)) or spread < 0:
         raise InputError(f"spread = {spread!r} must be an integer of 0 or more")
     problem = table_of(fit)
-    units = jackknife_units(problem, by, most)
+    units, labels = jackknife_units(problem, by, most)
     raw = refit(
         fit,
         _core.Resampling("deletion", units.unit, units.strata),
@@ -139,7 +139,7 @@ def jackknife(
     return Jackknife(
         values=parameters_of(problem, raw["x"]),
         estimate=fit.params | ({} if fit.scale is None else {"scale": fit.scale}),
-        labels=units.labels,
+        labels=labels,
         by=by,
         converged=float(np.mean([_core.statuses[s][1] for s in raw["status"]])),
         evaluations=int(raw["evaluations"].sum()) + raw["other_evaluations"],

@@ -47,22 +47,18 @@ class Units:
         The unit of every row.
     strata : ndarray of shape (strata + 1,)
         The first unit of each stratum, and the number of units at the end.
-    labels : tuple of str
-        One per unit, as the user knows it.
     """
 
     unit: Ints
     strata: Ints
-    labels: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return int(self.strata[-1])
 
 
 def _rows(problem: Problem) -> Units:
     n = problem.runs.n
-    labels = tuple(problem.runs.row_label(i) for i in range(n))
-    return Units(np.arange(n), np.array([0, n]), labels)
+    return Units(np.arange(n), np.array([0, n]))
 
 
 def _clusters(problem: Problem, by: str, needed_by: str) -> Units:
@@ -72,34 +68,37 @@ def _clusters(problem: Problem, by: str, needed_by: str) -> Units:
             f"{needed_by}: column {by!r} of {problem.runs.source} has one level, {levels[0]!r}; "
             "two or more clusters are needed"
         )
-    labels = tuple(f"{by} = {level}" for level in levels)
-    return Units(index, np.array([0, len(levels)]), labels)
+    return Units(index, np.array([0, len(levels)]))
 
 
 def _strata(problem: Problem, by: str | None, needed_by: str) -> Units:
     """Make every row a unit; those of one level follow each other in the order of the table."""
-    rows = _rows(problem)
     if by is None:
-        return rows
+        return _rows(problem)
     _, index = problem.runs.levels(by, needed_by=needed_by)
     order = np.argsort(index, kind="stable")
     unit = np.empty_like(order)
     unit[order] = np.arange(len(order))
     strata = np.concatenate([[0], np.cumsum(np.bincount(index))])
-    return Units(unit, strata, tuple(rows.labels[i] for i in order))
+    return Units(unit, strata)
 
 
-def jackknife_units(problem: Problem, by: str | None, most: int | None = None) -> Units:
-    """Return what a jackknife leaves out: each row, or each level of a column.
+def jackknife_units(
+    problem: Problem, by: str | None, most: int | None = None
+) -> tuple[Units, tuple[str, ...]]:
+    """Return what a jackknife leaves out, each row or each level of a column, and its labels.
 
     More than `most` units are put together in half as many groups.
     """
     units = _rows(problem) if by is None else _clusters(problem, by, "jackknife")
-    if most is None or len(units) <= most:
-        return units
-    groups = most // 2
-    labels = tuple(f"group {k}" for k in range(groups))
-    return Units(units.unit % groups, np.array([0, groups]), labels)
+    if most is not None and len(units) > most:
+        groups = most // 2
+        names = tuple(f"group {k}" for k in range(groups))
+        return Units(units.unit % groups, np.array([0, groups])), names
+    if by is None:
+        return units, tuple(map(problem.runs.row_label, range(problem.runs.n)))
+    levels, _ = problem.runs.levels(by)
+    return units, tuple(f"{by} = {level}" for level in levels)
 
 
 def resample(
