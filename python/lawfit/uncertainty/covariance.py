@@ -258,8 +258,9 @@ def _gauss_newton(
 def _bread(rows: Contributions, active: NDArray[np.intp]) -> Floats:
     """Return the Hessian; its first-order part where it is not definite."""
     part = np.ix_(active, active)
-    exact = rows.bread[part]
-    return exact if is_definite(exact) else rows.expected_bread[part]
+    exact: Floats = rows.bread[part]
+    expected: Floats = rows.expected_bread[part]
+    return exact if is_definite(exact) else expected
 
 
 def bread_inverse(rows: Contributions, active: NDArray[np.intp]) -> Floats:

@@ -14,7 +14,7 @@ from .. import expression as ex
 from ..formula import parse
 from ..tables import named
 from .contributions import Contributions, contributions, derivatives_at, problem_of
-from .covariance import active_coordinates, _scaled, degrees_of_freedom
+from .covariance import _scaled, active_coordinates, degrees_of_freedom
 
 if TYPE_CHECKING:
     from ..problem import Problem
