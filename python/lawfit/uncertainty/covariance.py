@@ -300,13 +300,13 @@ def pseudo_inverse(matrix: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     value, vector = np.linalg.eigh(scaled)
     flat = value <= SINGULAR
     inverse = (vector[:, ~flat] / value[~flat]) @ vector[:, ~flat].T
-    lost = (np.abs(vector[:, flat]) > 1e-3).any(axis=1)
+    lost = np.asarray((np.abs(vector[:, flat]) > 1e-3).any(axis=1))
     return np.asarray(inverse / np.outer(size, size)), lost
 
 
 def with_lost(matrix: Floats, lost: NDArray[np.bool_]) -> Floats:
     """Return a covariance with infinite variances where nothing is determined."""
-    out = matrix.copy()
+    out: Floats = matrix.copy()
     out[lost, :] = out[:, lost] = 0.0
     out[lost, lost] = np.inf
     return out
