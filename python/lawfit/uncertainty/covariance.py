@@ -244,9 +244,13 @@ def _gauss_newton(
     location = [k for k in active if k < rows.n_location]
     j = rows.jacobian[:, location]
     gram = j.T @ (j * rows.weight[:, None])
-    variance = rows.mean_square_slope(dof) / rows.mean_curvature() ** 2
+    curvature = rows.mean_curvature()
+    variance = rows.mean_square_slope(dof) / curvature**2 if curvature > 0.0 else math.inf
     out = np.zeros((len(active), len(active)))
-    out[: len(location), : len(location)] = variance * inverse_of(gram)
+    inverse, lost = pseudo_inverse(gram)
+    if not math.isfinite(variance):  # no residual near zero: nothing is known
+        variance, lost = 0.0, np.ones_like(lost)
+    out[: len(location), : len(location)] = with_lost(variance * inverse, lost)
     if rows.has_scale:
         along = rows.score[:, -1]
         u, w = rows.u, rows.weight
