@@ -265,6 +265,16 @@ def test_derived_quantities(free_fit: lf.Fit) -> None:
     assert 0 < size.low < size.value < size.high
 
 
+def test_nothing_fitted_has_intervals_of_no_width(runs: lf.Runs) -> None:
+    params = {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2085.0, "beta": 0.365}
+    fit = lf.fit("chinchilla", runs, fixed=params)
+    for method in ("profile", "t"):
+        assert fit.intervals(method=method) == {n: (v, v) for n, v in params.items()}
+    found = fit.predict(runs, 0.95)
+    assert (found.parts["parameter"] == 0.0).all()
+    assert (found.low < found.value).all()
+
+
 def test_intervals_by_every_method(free_fit: lf.Fit) -> None:
     boot = free_fit.bootstrap(200)
     assert free_fit.intervals(0.9, boot) == boot.intervals(0.9)

@@ -210,7 +210,7 @@ def test_what_messages_name() -> None:
 def test_digits_named_are_enough() -> None:
     fit = fit_power(power(noise=0.001))
     (found,) = [d for d in fit.diagnose() if d.code == "rounding"]
-    digits = {n: 3 for n in fit.params}
+    digits = dict.fromkeys(fit.params, 3)
     for item in found.message.split(": ")[1].split(", "):
         name, count = item.split()
         digits[name] = int(count)

@@ -244,9 +244,13 @@ def _gauss_newton(
     location = [k for k in active if k < rows.n_location]
     j = rows.jacobian[:, location]
     gram = j.T @ (j * rows.weight[:, None])
-    variance = rows.mean_square_slope(dof) / rows.mean_curvature() ** 2
+    curvature = rows.mean_curvature()
+    variance = rows.mean_square_slope(dof) / curvature**2 if curvature > 0.0 else math.inf
     out = np.zeros((len(active), len(active)))
-    out[: len(location), : len(location)] = variance * inverse_of(gram)
+    inverse, lost = pseudo_inverse(gram)
+    if not math.isfinite(variance):  # no residual near zero: nothing is known
+        variance, lost = 0.0, np.ones_like(lost)
+    out[: len(location), : len(location)] = with_lost(variance * inverse, lost)
     if rows.has_scale:
         along = rows.score[:, -1]
         u, w = rows.u, rows.weight
@@ -258,8 +262,9 @@ def _gauss_newton(
 def _bread(rows: Contributions, active: NDArray[np.intp]) -> Floats:
     """Return the Hessian; its first-order part where it is not definite."""
     part = np.ix_(active, active)
-    exact = rows.bread[part]
-    return exact if is_definite(exact) else rows.expected_bread[part]
+    exact: Floats = rows.bread[part]
+    expected: Floats = rows.expected_bread[part]
+    return exact if is_definite(exact) else expected
 
 
 def bread_inverse(rows: Contributions, active: NDArray[np.intp]) -> Floats:
@@ -299,13 +304,13 @@ def pseudo_inverse(matrix: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     value, vector = np.linalg.eigh(scaled)
     flat = value <= SINGULAR
     inverse = (vector[:, ~flat] / value[~flat]) @ vector[:, ~flat].T
-    lost = (np.abs(vector[:, flat]) > 1e-3).any(axis=1)
+    lost = np.asarray((np.abs(vector[:, flat]) > 1e-3).any(axis=1))
     return np.asarray(inverse / np.outer(size, size)), lost
 
 
 def with_lost(matrix: Floats, lost: NDArray[np.bool_]) -> Floats:
     """Return a covariance with infinite variances where nothing is determined."""
-    out = matrix.copy()
+    out: Floats = matrix.copy()
     out[lost, :] = out[:, lost] = 0.0
     out[lost, lost] = np.inf
     return out

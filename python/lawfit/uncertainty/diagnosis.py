@@ -14,7 +14,7 @@ from .. import expression as ex
 from ..formula import parse
 from ..tables import named
 from .contributions import Contributions, contributions, derivatives_at, problem_of
-from .covariance import active_coordinates, _scaled, degrees_of_freedom
+from .covariance import _scaled, active_coordinates, degrees_of_freedom
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -433,13 +433,12 @@ def _of_checkpoints(problem: Problem) -> Iterator[Diagnosis]:
         return
     _, group = np.unique(labels, return_inverse=True)
     group = group.ravel()
-    curves = 0
     least = 3 if runs else CHECKPOINTS
-    for g in range(int(group.max()) + 1):
-        mine = np.flatnonzero(group == g)
-        # Checkpoints of one run are rows one after another, in order of training.
-        if len(mine) >= least and np.all(np.diff(mine) == 1) and np.all(np.diff(d[mine]) > 0):
-            curves += 1
+    # Checkpoints of one run are rows one after another, in order of training.
+    follows = (group[1:] == group[:-1]) & (np.diff(d) > 0)
+    count = np.bincount(group)
+    steps = np.bincount(group[1:][follows], minlength=len(count))
+    curves = int(np.sum((count >= least) & (steps == count - 1)))
     if curves:
         sure = bool(hints)
         yield _diagnosis(

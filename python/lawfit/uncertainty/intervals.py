@@ -69,6 +69,8 @@ def intervals(
         )
     if method == "bootstrap":
         return dict(fit.bootstrap(threads=threads).intervals(confidence_level))
+    if not fit.free and fit.scale is None:
+        return spread_over(fit, {})
     if method == "profile":
         found = profiles(
             fit, reach=max(confidence_level, 0.95), dispersion=dispersion, threads=threads

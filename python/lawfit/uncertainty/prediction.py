@@ -26,7 +26,7 @@ __all__ = ["Prediction", "predict"]
 Floats = NDArray[np.float64]
 
 CUTS = (0.5, 0.65, 0.8)  # shares of the rows, in order of size, that the law is fitted to again
-STARTS = 8  # of each of these fits, besides the fit itself
+STARTS = 3  # of each of these fits, besides the fit itself
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def growth(fit: Fit) -> float:
         (c, np.log(c)) if c.min() > 0 else (c, c / max(float(np.ptp(c)), 1e-300))
         for c in problem.columns
     ]
-    if not spread:
+    if not spread or not rows.mean_curvature() > 0.0:
         return math.nan
     size = np.sum([s for _, s in spread], axis=0)
     order = np.argsort(size[counted], kind="stable")
