@@ -254,6 +254,31 @@ class Fit:
 
         return jackknife(self, by, **options)
 
+    def plot(self, what: str = "against_runs", **options: Any) -> Any:
+        """Plot the fit; see `lawfit.plots`.
+
+        Parameters
+        ----------
+        what : {"against_runs", "residuals", "loss_contours", "starts"}
+        **options
+            Of that function.
+
+        Returns
+        -------
+        matplotlib Axes, or an array of them
+
+        Raises
+        ------
+        InputError
+            If there is no such plot, or matplotlib is missing.
+        """
+        from . import plots
+
+        known = ("against_runs", "residuals", "loss_contours", "starts")
+        if what not in known:
+            raise InputError(f"there is no plot {what!r} of a fit; plots: {', '.join(known)}")
+        return getattr(plots, what)(self, **options)
+
     def summary(self) -> str:
         """Return the fit as a few lines of text."""
         s = self.starts

@@ -1,0 +1,21 @@
+"""Plots with matplotlib: each a function that returns axes, for screens, papers and reports."""
+
+from .fits import against_runs, loss_contours, residuals, starts
+from .plans import frontier
+from .reductions import envelope, isoflop
+from .selections import backtest, multiverse
+from .uncertainties import draws, profiles
+
+__all__ = [
+    "against_runs",
+    "backtest",
+    "draws",
+    "envelope",
+    "frontier",
+    "isoflop",
+    "loss_contours",
+    "multiverse",
+    "profiles",
+    "residuals",
+    "starts",
+]

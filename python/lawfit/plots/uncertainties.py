@@ -1,0 +1,171 @@
+"""Plots of uncertainty: bootstrap draws in pairs, and profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..tables import named
+from .style import COLORS, FAINT, log_axis, styled, symbol
+
+if TYPE_CHECKING:
+    from ..uncertainty.bootstrap import Bootstrap
+    from ..uncertainty.profile import Profile
+
+__all__ = ["draws", "profiles"]
+
+Floats = NDArray[np.float64]
+
+MOST_SHOWN = 1500  # draws in each panel: more only make it darker
+MOST_PARAMETERS = 8
+
+
+def draws(
+    boot: Bootstrap,
+    quantities: Sequence[str] | None = None,
+    *,
+    estimate: Mapping[str, float] | None = None,
+    confidence_level: float = 0.95,
+) -> NDArray[Any]:
+    """Plot bootstrap draws in pairs, with the distribution of each on the diagonal.
+
+    Parameters
+    ----------
+    boot : Bootstrap
+    quantities : sequence of str, optional
+        Parameters or formulas over them, at most eight. Default: the first eight that vary.
+    estimate : mapping of str to float, optional
+        Values to mark, by quantity.
+    confidence_level : float
+        Of the interval shaded on the diagonal.
+
+    Returns
+    -------
+    ndarray of Axes, shape (k, k)
+
+    Raises
+    ------
+    InputError
+        If more than eight quantities are asked for, or none varies.
+    """
+    if quantities is None:
+        quantities = [n for n, v in boot.draws.items() if np.ptp(v) > 0][:MOST_PARAMETERS]
+    if not 1 <= len(quantities) <= MOST_PARAMETERS:
+        raise InputError(f"draws shows 1 to {MOST_PARAMETERS} quantities, not {named(quantities)}")
+    values = {name: boot.of(name) for name in quantities}
+    step = max(1, len(boot) // MOST_SHOWN)
+    k = len(quantities)
+    with styled() as plt:
+        size = min(max(1.7 * k, 3.2), 11.0)
+        figure, axes = plt.subplots(k, k, figsize=(size, size), squeeze=False)
+        for i, below in enumerate(quantities):
+            for j, across in enumerate(quantities):
+                ax = axes[i, j]
+                if j > i:
+                    ax.axis("off")
+                    continue
+                ax.grid(visible=False)
+                ax.tick_params(labelsize=7.5, length=2)
+                ax.locator_params(nbins=3)
+                if i == j:
+                    _histogram(ax, boot, across, values[across], estimate, confidence_level)
+                else:
+                    ax.plot(values[across][::step], values[below][::step], "o", markersize=1.6,
+                            alpha=0.25, color=COLORS[0], mec="none", rasterized=True)  # fmt: skip
+                    if estimate and across in estimate and below in estimate:
+                        ax.plot(estimate[across], estimate[below], "+", color=COLORS[1],
+                                markersize=9, mew=1.8)  # fmt: skip
+                log_axis(ax, "x", values[across])
+                if i != j:
+                    log_axis(ax, "y", values[below])
+                _outer(ax, i, j, k, below, across)
+        figure.align_labels()
+    return np.asarray(axes)
+
+
+def profiles(found: Mapping[str, Profile], *, confidence_level: float = 0.95) -> NDArray[Any]:
+    """Plot profiles: how much worse the best fit gets as one parameter is held elsewhere.
+
+    Parameters
+    ----------
+    found : mapping of str to Profile
+        From `Fit.profiles`.
+    confidence_level : float
+        Of the line; where a profile crosses it, its interval ends.
+
+    Returns
+    -------
+    ndarray of Axes, shape (parameters,)
+    """
+    names = list(found)
+    columns = min(len(names), 4)
+    rows = -(-len(names) // max(columns, 1))
+    with styled() as plt:
+        _, axes = plt.subplots(
+            rows, columns, figsize=(2.9 * columns, 2.5 * rows), squeeze=False, sharey=True
+        )
+        for ax in axes.ravel()[len(names) :]:
+            ax.axis("off")
+        for ax, name in zip(axes.ravel(), names, strict=False):
+            profile = found[name]
+            low, high = profile.interval(confidence_level)
+            ends = np.array([v for v in (low, high) if np.isfinite(v)])
+            level = max(
+                (float(np.interp(v, profile.values, profile.root**2)) for v in ends), default=4.0
+            )
+            ax.axhline(level, color=FAINT, linewidth=0.8, linestyle="--")
+            ax.plot(profile.values, profile.root**2, color=COLORS[0])
+            ax.plot(profile.estimate, 0.0, "o", color=COLORS[1], zorder=3)
+            for end in ends:
+                ax.axvline(end, color=COLORS[1], linewidth=0.9, linestyle=":")
+            ax.set_ylim(-0.04 * level, 2.0 * level)
+            inside = profile.root**2 <= 2.0 * level
+            if inside.any():
+                ax.set_xlim(profile.values[inside].min(), profile.values[inside].max())
+            if not log_axis(ax, "x", profile.values[inside]):
+                ax.locator_params(axis="x", nbins=4)
+            side = {(True, False): "  (open below)", (False, True): "  (open above)",
+                    (True, True): "  (open)"}.get(profile.open, "")  # fmt: skip
+            ax.set_xlabel((symbol(name) if len(name) <= 12 else name) + side)
+        for ax in axes[:, 0]:
+            ax.set_ylabel("twice the rise / dispersion", fontsize=9)
+    return np.asarray(axes.ravel()[: len(names)])
+
+
+def _histogram(
+    ax: Any,
+    boot: Bootstrap,
+    name: str,
+    values: Floats,
+    estimate: Mapping[str, float] | None,
+    confidence_level: float,
+) -> None:
+    low, high = boot.interval(values, confidence_level)
+    wide = values.min() > 0 and values.max() / values.min() > 8
+    bins = np.geomspace(values.min(), values.max(), 31) if wide else 30
+    counts, edges, bars = ax.hist(values, bins=bins, color="#c9d6e4", linewidth=0)
+    for left, right, bar in zip(edges, edges[1:], bars, strict=False):
+        if left >= low and right <= high:
+            bar.set_facecolor(COLORS[0])
+    if estimate and name in estimate:
+        ax.axvline(estimate[name], color=COLORS[1], linewidth=1.3)
+    ax.set_ylim(0, counts.max() * 1.15)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+
+
+def _outer(ax: Any, i: int, j: int, k: int, below: str, across: str) -> None:
+    shown = [symbol(n) if len(n) <= 10 and n.isidentifier() else n for n in (below, across)]
+    if i == k - 1:
+        ax.set_xlabel(shown[1], fontsize=9)
+        ax.tick_params(axis="x", rotation=35)
+    else:
+        ax.tick_params(axis="x", labelbottom=False, which="both")
+    if j == 0 and i > 0:
+        ax.set_ylabel(shown[0], fontsize=9)
+    elif i != j:
+        ax.tick_params(axis="y", labelleft=False, which="both")

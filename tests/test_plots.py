@@ -1,0 +1,141 @@
+"""Plots: what they show, on fits of every shape. How they look is for eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lawfit as lf
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+
+from lawfit import plots  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def fit() -> lf.Fit:
+    return lf.fit("chinchilla", lf.datasets.load("simulated_chinchilla"), starts=20)
+
+
+def drawn(ax: Any) -> None:
+    """Draw the figure, which is when matplotlib finds what is wrong; a warning is an error."""
+    np.ravel(ax)[0].figure.canvas.draw()
+
+
+def test_a_law_of_two_variables_has_a_curve_for_each_size(fit: lf.Fit) -> None:
+    ax = plots.against_runs(fit)
+    drawn(ax)
+    assert ax.get_xscale() == "log"
+    curves = [line for line in ax.get_lines() if line.get_marker() == "None"]
+    points = [line for line in ax.get_lines() if line.get_marker() == "o"]
+    assert len(curves) == len(points) == 15
+    assert sum(len(p.get_xdata()) for p in points) == fit.nobs
+    assert len(ax.collections) == 15  # the bands
+    assert plots.against_runs(fit, x="N", interval=None).get_xlabel().startswith("$N$")
+
+
+def test_many_sizes_are_shown_as_measured_against_predicted() -> None:
+    runs = lf.law("chinchilla").simulate(60)
+    ax = plots.against_runs(lf.fit("chinchilla", runs, starts=5))
+    drawn(ax)
+    assert ax.get_xlabel() == "predicted loss"
+
+
+def test_laws_of_one_variable_of_groups_and_below_zero() -> None:
+    x = np.linspace(0.0, 5.0, 20)
+    line = lf.fit("a + b * x", {"x": x, "loss": 3 - 2 * x}, residual="linear", loss="squared")
+    for ax in (plots.against_runs(line), plots.residuals(line), plots.starts(line)):
+        drawn(ax)
+    assert plots.against_runs(line).get_xscale() == "linear"
+    runs = {
+        "N": np.tile(np.geomspace(1e7, 1e10, 6), 2),
+        "family": np.repeat(["a", "b"], 6),
+    }
+    law = lf.Law("E[family] + A / N**alpha")
+    truth = {"E[a]": 1.5, "E[b]": 2.0, "A": 300.0, "alpha": 0.35}
+    runs["loss"] = law.predict(truth, runs) * (1 + 1e-3 * np.cos(np.arange(12)))
+    ax = plots.against_runs(lf.fit(law, runs, starts=10))
+    drawn(ax)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["family = a", "family = b"]
+
+
+def test_residuals_starts_contours(fit: lf.Fit) -> None:
+    axes = plots.residuals(fit)
+    drawn(axes)
+    assert axes.shape == (2,)
+    ax = plots.starts(fit)
+    drawn(ax)
+    assert "20 of 20" in ax.get_title(loc="left")
+    drawn(plots.loss_contours(fit))
+
+
+def test_draws_and_profiles(fit: lf.Fit) -> None:
+    boot = fit.bootstrap(60, spread=0)
+    axes = plots.draws(boot, ["alpha", "beta", "beta / (alpha + beta)"], estimate=fit.params)
+    drawn(axes)
+    assert axes.shape == (3, 3)
+    with pytest.raises(lf.InputError, match="1 to 8 quantities"):
+        plots.draws(boot, ["alpha"] * 9)
+    profiles = plots.profiles(fit.profiles())
+    drawn(profiles)
+    assert profiles.shape == (5,)
+
+
+def test_reductions() -> None:
+    c = np.repeat(np.geomspace(1e18, 1e21, 4), 7)
+    n = np.concatenate([np.geomspace(0.2, 5, 7) * 0.1 * np.sqrt(v) for v in np.unique(c)])
+    runs = {"C": c, "N": n, "D": c / 6 / n}
+    law = lf.law("chinchilla")
+    noise = np.random.default_rng(0).normal(0, 1e-3, len(c))
+    runs["loss"] = law.predict(law.coefficients(), runs) * np.exp(noise)
+    drawn(plots.isoflop(lf.isoflop(runs), runs))
+    drawn(plots.envelope(lf.envelope(runs), runs))
+
+
+def test_selection(fit: lf.Fit) -> None:
+    runs = lf.datasets.load("simulated_chinchilla")
+    backtest = lf.backtest("chinchilla", runs, steps=3, starts=5)
+    ax = plots.backtest(backtest)
+    drawn(ax)
+    assert ax.get_yscale() == "log"
+    choices = lf.multiverse(
+        "chinchilla", runs, delta=[1e-3, 1e-2], residual=["log", "linear"], starts=[5]
+    )
+    ax = plots.multiverse(choices)
+    drawn(ax)
+    shown = [t.get_text() for t in ax.get_yticklabels()]
+    assert "residual: linear" in shown
+
+
+def test_frontier(fit: lf.Fit) -> None:
+    budgets = np.geomspace(1e20, 1e24, 9)
+    plan = lf.plan(fit, budget=1e22)
+    boot = fit.bootstrap(40, spread=0)
+    axes = plots.frontier(plan.frontier(budgets), plan.draws(boot, limits=budgets))
+    drawn(axes)
+    assert axes.shape == (3,)  # N, D and the loss
+
+
+def test_plots_of_a_fit_by_name_and_mistakes(fit: lf.Fit, tmp_path: Any) -> None:
+    drawn(fit.plot())
+    drawn(fit.plot("residuals"))
+    with pytest.raises(lf.InputError, match="no plot 'residual'"):
+        fit.plot("residual")
+    fit.save(tmp_path / "fit.json")
+    with pytest.raises(lf.InputError, match="does not hold the runs"):
+        lf.load(tmp_path / "fit.json").plot()
+    drawn(lf.load(tmp_path / "fit.json").plot(runs=lf.datasets.load("simulated_chinchilla")))
+    with pytest.raises(lf.InputError, match="x = 'Q' is not a variable"):
+        fit.plot(x="Q")
