@@ -6,6 +6,7 @@ import os as _os
 
 from . import _core as _core
 from . import costs, datasets, reduction
+from .compat import NotTracedWarning, OptimizeWarning, curve_fit
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
@@ -34,6 +35,8 @@ __all__ = [
     "Law",
     "LawfitError",
     "LogCosh",
+    "NotTracedWarning",
+    "OptimizeWarning",
     "Parameter",
     "Protocol",
     "Published",
@@ -45,6 +48,7 @@ __all__ = [
     "Variable",
     "__version__",
     "costs",
+    "curve_fit",
     "datasets",
     "envelope",
     "fit",
