@@ -1,4 +1,4 @@
-"""Functions as users write them, traced and compared with themselves; others fall back and say so."""
+"""Functions as users write them, traced and compared with themselves; others fall back."""
 
 from __future__ import annotations
 

@@ -97,16 +97,16 @@ def curve_fit(
     rng : int, Generator or None
         Seed of the spread starts.
     **kwargs
-        ``maxfev`` or ``max_nfev``: evaluations per start. Tolerances and settings of SciPy's solvers
-        are accepted and not needed.
+        ``maxfev`` or ``max_nfev``: evaluations per start. Tolerances and other settings of SciPy's
+        solvers are accepted and not needed.
 
     Returns
     -------
     popt : ndarray of shape (n,)
     pcov : ndarray of shape (n, n)
-        Estimated covariance, ``inv(J.T @ J)``, times the reduced chi-square unless `absolute_sigma`;
-        infinite, with an `OptimizeWarning`, where it cannot be estimated. Under a robust loss J is
-        the Jacobian of the Gauss-Newton model, as in SciPy.
+        Estimated covariance: ``inv(J.T @ J)``, times the reduced chi-square unless
+        `absolute_sigma`; infinite, with an `OptimizeWarning`, where it cannot be estimated. Under a
+        robust loss J is the Jacobian of the Gauss-Newton model, as in SciPy.
     infodict : dict
         With `full_output`: ``nfev`` of all starts, ``fvec`` the weighted residuals, and ``fjac``,
         ``ipvt``, ``qtf``, a QR factorisation of the Jacobian without pivoting.
@@ -318,7 +318,7 @@ def _name(f: Any) -> str:
 def _covariance(
     jacobian: Floats | None, cost: float, m: int, n: int, absolute_sigma: bool
 ) -> Floats:
-    """Return inv(J.T @ J), scaled unless sigma is absolute; infinities with a warning if singular."""
+    """Return inv(J.T @ J), scaled unless sigma is absolute; infinities if it is singular."""
     pcov = None
     if jacobian is not None and np.all(np.isfinite(jacobian)):
         size = np.linalg.norm(jacobian, axis=0)

@@ -96,9 +96,10 @@ def minimise(
 ) -> PlainResult:
     """Minimise half the sum of squares, or of a robust loss, of residuals over a box.
 
-    Every step minimises the damped Gauss-Newton model over the parameters that the bounds leave free
-    and is cut off at the box (Kanzow, Yamashita, Fukushima 2004, "Levenberg-Marquardt methods with
-    strong local convergence properties for solving nonlinear equations with convex constraints").
+    Every step minimises the damped Gauss-Newton model over the parameters that the bounds leave
+    free and is cut off at the box (Kanzow, Yamashita, Fukushima 2004, "Levenberg-Marquardt methods
+    with strong local convergence properties for solving nonlinear equations with convex
+    constraints").
 
     Parameters
     ----------

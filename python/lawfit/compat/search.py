@@ -137,7 +137,7 @@ class Residuals:
         return self.weighted(jacobian)
 
     def try_to_trace(self, x0: Floats, low: Floats, name: str, stacklevel: int) -> None:
-        """Trace the model and compare it with the user's own at x0 and near it; warn if it fails."""
+        """Trace the model and compare it with the user's own near x0; warn where it fails."""
         reason = ""
         try:
             traced = trace(self.model, len(x0), len(self.target), [bool(v > 0) for v in low])

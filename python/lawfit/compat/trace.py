@@ -1,9 +1,9 @@
 """A user's NumPy function turned into an expression: it is called once with numbers that remember.
 
-Parameters are given as `Tracer` objects; the data are the user's own arrays, so that everything that
-is computed from data alone is computed by NumPy, once. An array that meets a tracer becomes a column
-of the table. What a tracer cannot be (a truth value, a Python float, an element of an array of
-floats) ends the attempt with `TraceError`.
+Parameters are given as `Tracer` objects; the data are the user's own arrays, so that everything
+that is computed from data alone is computed by NumPy, once. An array that meets a tracer becomes a
+column of the table. What a tracer cannot be (a truth value, a Python float, an element of an array
+of floats) ends the attempt with `TraceError`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_DEPTH = 120
 
 
 class NotTracedWarning(UserWarning):
-    """A function could not be turned into an expression and is called from Python, point by point."""
+    """A function could not be turned into an expression and is called from Python instead."""
 
 
 class TraceError(Exception):
@@ -206,7 +206,8 @@ def _by_element(ufunc: np.ufunc, inputs: Sequence[Any]) -> Any:
     arrays = [_boxed(i) if isinstance(i, Tracer) else i for i in inputs]
     broadcast = np.broadcast(*arrays)
     result = np.empty(broadcast.shape, dtype=object)
-    result.flat = [ufunc(*values) for values in broadcast]
+    for at, values in zip(np.ndindex(broadcast.shape), broadcast, strict=True):
+        result[at] = ufunc(*values)
     return result
 
 
