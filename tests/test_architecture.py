@@ -150,7 +150,7 @@ LAZY_UPWARDS = {
 # Names for type checkers only, which no run imports.
 TYPING_UPWARDS = {("result", "uncertainty")}
 # What a module may take from elsewhere when it is imported; everything else waits until it is used.
-THIRD_PARTY = {"cli": {"click"}}
+THIRD_PARTY = {"cli": {"click"}, "compat": {"sklearn"}}
 
 
 def module(path: Path) -> str:

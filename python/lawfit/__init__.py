@@ -66,3 +66,11 @@ __all__ = [
 if hasattr(_os, "register_at_fork"):
     # The threads of an OpenMP runtime do not survive a fork, and waiting for them would hang.
     _os.register_at_fork(after_in_child=_core.set_serial_only)
+
+
+def __getattr__(name: str) -> object:
+    if name == "ScalingLawRegressor":  # on first use: it needs scikit-learn
+        from .compat.regressor import ScalingLawRegressor
+
+        return ScalingLawRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
