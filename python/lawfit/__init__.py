@@ -6,6 +6,7 @@ import os as _os
 
 from . import _core as _core
 from . import costs, datasets, reduction
+from .batch import fit_many
 from .compat import NotTracedWarning, OptimizeWarning, curve_fit
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .fitting import fit
@@ -52,6 +53,7 @@ __all__ = [
     "datasets",
     "envelope",
     "fit",
+    "fit_many",
     "grid_search",
     "isoflop",
     "law",
