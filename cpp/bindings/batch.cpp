@@ -25,8 +25,9 @@ py::dict run_fit_batch(const Program& program, const std::vector<Array>& columns
                        const LossTuple& loss, const IntArray& source, const Array& value,
                        int free_count, const Array& lower, const Array& upper,
                        const std::string& space, const Array& origin, const Array& width,
-                       const Array& typical, const Array& points, int tournament, double tolerance,
-                       int max_evaluations, int threads, const py::object& progress) {
+                       const Array& typical, const Array& points, int tournament, int enough,
+                       double tolerance, int max_evaluations, int threads,
+                       const py::object& progress) {
     BatchProblem problem;
     const py::ssize_t rows = target.size(), p = free_count;
     problem.program = &program;
@@ -58,6 +59,7 @@ py::dict run_fit_batch(const Program& program, const std::vector<Array>& columns
     starts.points = checked(points, {points.shape(0), p}, "points");
     starts.starts = static_cast<int>(points.shape(0)) / tournament;
     starts.tournament = tournament;
+    starts.enough = enough;
 
     const SolverOptions options = solver_options(tolerance, max_evaluations);
     const BatchResult r = watched(progress, [&](Monitor& monitor) {
@@ -69,6 +71,7 @@ py::dict run_fit_batch(const Program& program, const std::vector<Array>& columns
     out["status"] = to_array(r.status);
     out["evaluations"] = to_array(r.evaluations);
     out["hits"] = to_array(r.hits);
+    out["starts"] = to_array(r.starts);
     out["interrupted"] = r.interrupted;
     return out;
 }
@@ -80,6 +83,7 @@ void bind_batch(py::module_& m) {
           py::arg("target"), py::arg("weight"), py::arg("sigma"), py::arg("loss"),
           py::arg("source"), py::arg("value"), py::arg("free_count"), py::arg("lower"),
           py::arg("upper"), py::arg("space"), py::arg("origin"), py::arg("width"),
-          py::arg("typical"), py::arg("points"), py::arg("tournament"), py::arg("tolerance"),
-          py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));
+          py::arg("typical"), py::arg("points"), py::arg("tournament"), py::arg("enough"),
+          py::arg("tolerance"), py::arg("max_evaluations"), py::arg("threads"),
+          py::arg("progress"));
 }

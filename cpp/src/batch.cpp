@@ -46,14 +46,13 @@ public:
           worker_(objective_, options, 1, monitor, polls),
           origin_(starts.origin + offset(problem, table)),
           width_(starts.width + offset(problem, table)),
-          points_(index(starts.starts)),
           endings_(index(starts.starts)) {
-        choose_starts();
         if (!run(true)) run(false);
     }
 
     const Ending& best() const { return endings_[index(best_)]; }
     int hits() const { return hits_; }
+    int starts() const { return run_; }
     int evaluations() const { return static_cast<int>(worker_.evaluator.evaluations()); }
 
 private:
@@ -61,21 +60,21 @@ private:
         return static_cast<std::ptrdiff_t>(table) * problem.lower.size();
     }
 
-    void choose_starts() {
+    // The best point of a tournament, into worker_.start.
+    void choose_start(int s) {
         const int p = objective_.dimension();
-        Vector point(p);
-        for (int s = 0; s < starts_.starts; ++s) {
-            double least = INFINITY;
-            for (int c = 0; c < starts_.tournament; ++c) {
-                const double* unit =
-                    starts_.points + static_cast<std::ptrdiff_t>(s * starts_.tournament + c) * p;
-                for (int k = 0; k < p; ++k) point[k] = origin_[k] + width_[k] * unit[k];
-                const double value =
-                    starts_.tournament > 1 ? worker_.evaluator.value(point) : INFINITY;
-                if (c == 0 || value < least) {
-                    points_[index(s)] = point;
-                    least = value;
-                }
+        double least = INFINITY;
+        point_.resize(p);
+        worker_.evaluator.set_loss(objective_.terms().loss);
+        for (int c = 0; c < starts_.tournament; ++c) {
+            const double* unit =
+                starts_.points + static_cast<std::ptrdiff_t>(s * starts_.tournament + c) * p;
+            for (int k = 0; k < p; ++k) point_[k] = origin_[k] + width_[k] * unit[k];
+            const double value =
+                starts_.tournament > 1 ? worker_.evaluator.value(point_) : INFINITY;
+            if (c == 0 || value < least) {
+                worker_.start = point_;
+                least = value;
             }
         }
     }
@@ -83,24 +82,30 @@ private:
     // False when a start that could have stopped early ended elsewhere.
     bool run(bool early_stop) {
         worker_.paths.clear();
+        best_ = hits_ = run_ = 0;
         for (int s = 0; s < starts_.starts; ++s) {
             Ending& ending = endings_[index(s)];
+            choose_start(s);
+            run_ = s + 1;
             worker_.follower.begin(early_stop ? &worker_.paths : nullptr, s % check_every == 0);
-            worker_.solver.solve(points_[index(s)], worker_.solution, &worker_, &worker_.follower);
+            worker_.solver.solve(worker_.start, worker_.solution, &worker_, &worker_.follower);
             const Solution& found = worker_.solution;
             const long met = worker_.follower.end();
             if (found.status == Status::joined) {
                 ending = endings_[static_cast<std::size_t>(met)];
-                if (early_stop) worker_.paths.add(worker_.follower.path(), met);
-                continue;
+                worker_.paths.add(worker_.follower.path(), met);
+            } else {
+                ending = {found.x, found.objective, found.status};
+                if (succeeded(found.status)) {
+                    const long end = first_at(s);
+                    if (met >= 0 && met != end) return false;
+                    if (early_stop) worker_.paths.add(worker_.follower.path(), end);
+                }
             }
-            ending = {found.x, found.objective, found.status};
-            if (!succeeded(found.status)) continue;
-            const long end = first_at(s);
-            if (met >= 0 && met != end) return false;
-            if (early_stop) worker_.paths.add(worker_.follower.path(), end);
+            worker_.paths.publish();
+            count(s);
+            if (starts_.enough > 0 && hits_ >= starts_.enough) break;
         }
-        choose_best();
         return true;
     }
 
@@ -121,18 +126,22 @@ private:
         return s;
     }
 
-    void choose_best() {
-        const auto better = [](const Ending& a, const Ending& b) {
-            if (succeeded(a.status) != succeeded(b.status)) return succeeded(a.status);
-            return a.objective < b.objective || std::isnan(b.objective);
-        };
-        best_ = 0;
-        for (int s = 1; s < starts_.starts; ++s)
-            if (better(endings_[index(s)], endings_[index(best_)])) best_ = s;
-        hits_ = static_cast<int>(
-            std::count_if(endings_.begin(), endings_.end(), [&](const Ending& ending) {
-                return succeeded(ending.status) && same(ending, endings_[index(best_)]);
-            }));
+    // Counts the ending of start s for or against the best one so far.
+    void count(int s) {
+        const Ending &ending = endings_[index(s)], &best = endings_[index(best_)];
+        const bool good = succeeded(ending.status), best_good = succeeded(best.status);
+        if (s == 0) {
+            hits_ = good ? 1 : 0;
+            return;
+        }
+        const bool lower = ending.objective < best.objective || std::isnan(best.objective);
+        if (good && best_good && same(ending, best)) {
+            ++hits_;
+            if (lower) best_ = s;
+        } else if (good != best_good ? good : lower) {
+            best_ = s;
+            hits_ = good ? 1 : 0;
+        }
     }
 
     const BatchStarts& starts_;
@@ -140,9 +149,9 @@ private:
     Worker worker_;
     const double* origin_;
     const double* width_;
-    std::vector<Vector> points_;
+    Vector point_;
     std::vector<Ending> endings_;
-    int best_ = 0, hits_ = 0;
+    int best_ = 0, hits_ = 0, run_ = 0;
 };
 
 }  // namespace
@@ -162,6 +171,7 @@ BatchResult fit_batch(const BatchProblem& problem, const BatchStarts& starts,
     result.status.assign(n, static_cast<int>(Status::not_run));
     result.evaluations.assign(n, 0);
     result.hits.assign(n, 0);
+    result.starts.assign(n, 0);
     const int workers =
         static_cast<int>(std::min<long>(thread_count(threads), std::max(tables, 1)));
     parallel_for(tables, workers, monitor, [&](long task, int worker) {
@@ -175,6 +185,7 @@ BatchResult fit_batch(const BatchProblem& problem, const BatchStarts& starts,
         result.status[i] = static_cast<int>(best.status);
         result.evaluations[i] = fit.evaluations();
         result.hits[i] = fit.hits();
+        result.starts[i] = fit.starts();
     });
     result.interrupted = monitor.stopped();
     return result;

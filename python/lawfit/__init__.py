@@ -7,7 +7,7 @@ import os as _os
 from . import _core as _core
 from . import costs, datasets, reduction
 from .batch import fit_many
-from .compat import NotTracedWarning, OptimizeWarning, curve_fit
+from .compat import NotTracedWarning, OptimizeWarning, curve_fit, least_squares
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
@@ -58,6 +58,7 @@ __all__ = [
     "isoflop",
     "law",
     "laws",
+    "least_squares",
     "load",
     "protocol",
     "protocols",

@@ -35,6 +35,7 @@ class BatchResult(TypedDict):
     status: Ints
     evaluations: Ints
     hits: Ints
+    starts: Ints
     interrupted: bool
 
 class GridResult(TypedDict):
@@ -155,6 +156,7 @@ def fit_batch(
     typical: ArrayLike,
     points: ArrayLike,
     tournament: int,
+    enough: int,
     tolerance: float,
     max_evaluations: int,
     threads: int,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .errors import InputError, Interrupted
-from .execution import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
+from .execution import TOLERANCE, seed_from, workers_from
 from .law import Law
 from .laws import as_law
 from .losses import Huber, Loss, parse_loss
@@ -18,14 +18,14 @@ from .problem import Problem, Residual, Settings, normalise_tied
 from .progress import Progress, reporter
 from .runs import Runs, read
 from .starts import quasi_random, starts_from_points
-from .tables import named
 
 __all__ = ["fit_many"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-STARTS = 16
+AUTO_MOST, AUTO_HITS = 16, 4  # starts="auto": so many, fewer when so many agree
+MAX_EVALUATIONS = 300  # of one start: a table of a few rows needs far fewer, or has no minimum
 TOURNAMENT = 8  # points of which the best becomes a start
 _NAMES = np.array([name for name, _, _ in _core.statuses])
 _ENDED = np.array([ok for _, ok, _ in _core.statuses])
@@ -53,7 +53,7 @@ def fit_many(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     weights: str | None = None,
     sigma: str | None = None,
-    starts: Any = STARTS,
+    starts: Any = "auto",
     columns: Mapping[str, str] | None = None,
     derive: Mapping[str, str] | Sequence[str] | None = None,
     where: str | Sequence[str] | None = None,
@@ -84,9 +84,10 @@ def fit_many(
         As in `lawfit.fit`, the same for all fits.
     weights, sigma : str, optional
         Names of columns, with the meaning they have in `lawfit.fit`.
-    starts : int, array, mapping or Grid
-        An int: that many quasi-random starts for each fit, spread over ranges that follow the size
-        of its own target. Points: as in `lawfit.fit`, the same for all fits.
+    starts : "auto", int, array, mapping or Grid
+        "auto": until four starts have come to the best objective of a fit, at most 16. An int: that
+        many for each fit. Both are quasi-random, spread over ranges that follow the size of each
+        fit's own target. Points: as in `lawfit.fit`, the same for all fits.
     columns, derive, where
         Passed to `lawfit.runs.read`.
     missing : {"raise", "omit"}
@@ -103,10 +104,10 @@ def fit_many(
     Runs
         One row per fit, in the order of the groups (sorted), tables and targets, with the columns
         of `by`, ``table`` and ``target`` where there are several; one per parameter, in natural
-        units, nan where the fit failed; ``objective``; ``nobs``, rows used; ``hits``, starts that
-        ended within 1e-6 of the best objective; ``success``, 1 or 0; and ``status``: as of
-        `lawfit.fit`, or "too_few_rows", "missing_value", "bad_target" (not above 0 under log
-        residuals, not in (0, 1) under logit ones), "bad_weight".
+        units, nan where the fit failed; ``objective``; ``nobs``, rows used; ``starts`` that were
+        run; ``hits``, those that ended within 1e-6 of the best objective; ``success``, 1 or 0; and
+        ``status``: as of `lawfit.fit`, or "too_few_rows", "missing_value", "bad_target" (not above
+        0 under log residuals, not in (0, 1) under logit ones), "bad_weight".
 
     Raises
     ------
@@ -238,7 +239,8 @@ def _fit_target(
     names = [p.name for p in law.parameters_in(table)]
     status = np.full(count, "not_run", dtype=object)
     found: dict[str, NDArray[Any]] = {n: np.full(count, np.nan) for n in names}
-    found |= {"objective": np.full(count, np.nan), "nobs": np.zeros(count), "hits": np.zeros(count)}
+    found["objective"] = np.full(count, np.nan)
+    found |= {name: np.zeros(count) for name in ("nobs", "starts", "hits")}
     usable, nobs = _usable(law, table, target, grouped, settings, row_values, omit, status)
     found["nobs"] = nobs.astype(float)
     free = _count_free(law, table, settings)
@@ -251,14 +253,14 @@ def _fit_target(
         rows = grouped.order[in_wanted]
         offsets = np.concatenate([[0], np.cumsum(nobs[wanted])]).astype(np.int32)
         part = table.take(rows)
-        kinds = {k: part.numbers(n) for k, n in row_values.items() if n is not None}
+        kinds: dict[str, Any] = {k: part.numbers(n) for k, n in row_values.items() if n is not None}
         problem = Problem(law.resolved(part), part, Settings(target=target, **settings, **kinds))
         raw = _run(problem, offsets, starts, seed, threads, report)
         stopped = bool(raw["interrupted"])
         for name, values in problem.to_params(raw["x"]).items():
             found[name][wanted] = values
         found["objective"][wanted] = raw["objective"]
-        found["hits"][wanted] = raw["hits"]
+        found["hits"][wanted], found["starts"][wanted] = raw["hits"], raw["starts"]
         status[wanted] = _NAMES[raw["status"]]
     ended = np.isin(status.astype(str), _NAMES[_ENDED])
     return {**found, "success": ended.astype(float), "status": status}, stopped
@@ -318,13 +320,18 @@ def _run(
     value = [problem._fixed_coordinate(n) if n in s.fixed else 0.0 for n in problem.names]
     bounds = np.array([problem.coordinate_bounds(n) for n in problem.free]).reshape(p, 2)
     is_log = np.array([problem._is_log(n) for n in problem.free], dtype=bool)
+    enough = 0
+    if isinstance(starts, str) and starts == "auto":
+        starts, enough = AUTO_MOST, AUTO_HITS
     if isinstance(starts, (int, np.integer)) and not isinstance(starts, bool):
         if starts < 1:
             raise InputError(f"starts = {starts}: at least one start is needed")
         low, high = problem.start_ranges()
         shift = np.zeros((count, p))
         given = {q.name for q in problem.parameters if q.start is not None}
-        follows = np.array([log and n not in given for log, n in zip(is_log, problem.free)])
+        follows = np.array(
+            [log and n not in given for log, n in zip(is_log, problem.free, strict=True)]
+        )
         size = _sizes(problem.target, offsets)
         shift[:, follows] = np.log(size / np.median(size))[:, None]
         ends = [np.clip(end + shift, bounds[:, 0], bounds[:, 1]) for end in (low, high)]
@@ -355,6 +362,7 @@ def _run(
         np.where(typical > 0, typical, 1.0),
         points,
         tournament,
+        enough,
         TOLERANCE,
         MAX_EVALUATIONS,
         threads,

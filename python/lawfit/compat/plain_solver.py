@@ -128,7 +128,7 @@ def minimise(
     if not np.isfinite(cost):
         return PlainResult(x, f, J, cost, -1, nfev, njev)
     while True:
-        u, A = robust.scaled(f, J)
+        u, A = robust.weighted(f, J)
         g = A.T @ u
         length = np.linalg.norm(A, axis=0)
         size = np.maximum(size, length)

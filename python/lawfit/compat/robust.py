@@ -109,6 +109,20 @@ class Robust:
             return 0.5 * float(f @ f)
         return 0.5 * float(np.sum(self.rho(f)[0]))
 
+    def weighted(self, f: Floats, jacobian: Floats) -> tuple[Floats, Floats]:
+        """Return residuals and Jacobian times the root of rho': the gradient, and a model without
+        rho'', which is never indefinite.
+
+        Parameters
+        ----------
+        f : ndarray of shape (m,)
+        jacobian : ndarray of shape (m, n)
+        """
+        if self.name == "linear":
+            return f, jacobian
+        root = np.sqrt(self.rho(f)[1])
+        return f * root, jacobian * root[:, None]
+
     def scaled(self, f: Floats, jacobian: Floats) -> tuple[Floats, Floats]:
         """Return residuals and Jacobian whose products are gradient and model Hessian of the cost.
 

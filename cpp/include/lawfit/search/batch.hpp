@@ -31,6 +31,8 @@ struct BatchStarts {
     const double* points = nullptr;   // (starts * tournament, dimension) row-major
     int starts = 0;
     int tournament = 1;
+    int enough =
+        0;  // a table is done when so many starts have come to its best end; 0: never early
 };
 
 // One row per table; rows of tables that were not run keep Status::not_run and NaN.
@@ -40,7 +42,8 @@ struct BatchResult {
     std::vector<double> objective;
     std::vector<int> status;
     std::vector<int> evaluations;
-    std::vector<int> hits;  // starts that ended within 1e-6 of the best objective
+    std::vector<int> hits;    // starts that ended within 1e-6 of the best objective
+    std::vector<int> starts;  // that were run
     bool interrupted = false;
 };
 
