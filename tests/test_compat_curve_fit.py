@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 import scipy.optimize
 
 import lawfit as lf
+
+from .nist_problems import FORMULAS, parameter_digits, read_problem
 
 X = np.linspace(0.0, 4.0, 50)
 RNG = np.random.default_rng(7)
@@ -333,3 +337,27 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     two = lf.curve_fit(decay, X, Y, rng=np.int64(5))
     np.testing.assert_array_equal(one[0], two[0])
     np.testing.assert_array_equal(one[1], two[1])
+
+
+# --- certified problems -----------------------------------------------------------------------
+
+NIST = Path(os.environ.get("LAWFIT_DATA") or Path(__file__).parents[2] / "shared/data") / "nist"
+
+
+@pytest.mark.skipif(
+    not NIST.is_dir(), reason=f"no {NIST}; set LAWFIT_DATA to the folder with the shared data"
+)
+@pytest.mark.filterwarnings("ignore:Covariance")
+@pytest.mark.parametrize("n_starts", [None, 1])
+def test_certified_values_from_both_starts(n_starts: int | None) -> None:
+    for name, formula in FORMULAS.items():
+        problem = read_problem(NIST, name)
+        columns = {key: problem.columns[key] for key in problem.predictors}
+        functions = {f: getattr(np, f) for f in ("exp", "cos", "sin", "arctan")}
+        code = f"lambda X, {', '.join(problem.names)}: {formula}"
+        f = eval(code, {**functions, **columns})
+        y = problem.columns["y"]
+        for start in problem.starts:
+            with np.errstate(all="ignore"):
+                found, _ = lf.curve_fit(f, np.arange(len(y)), y, start, n_starts=n_starts)
+            assert parameter_digits(found, problem) > 6, name

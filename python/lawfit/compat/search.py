@@ -325,7 +325,10 @@ def _by_core(
     good = np.where(_ENDED[status], cost, np.inf)
     ranked = good if np.isfinite(good).any() else cost
     best = int(np.argmin(ranked))
-    if ranked[0] <= ranked[best] * (1 + SAME):
+    least = ranked[best]
+    size = target if sigma is None else target / sigma
+    floor = 0.5 * float(np.sum((np.finfo(float).eps * size) ** 2))  # of residuals that are rounding
+    if ranked[0] <= least * (1 + SAME) + 4.0 * (np.sqrt(least * floor) + floor):
         best = 0
     nfev = int(sum(f["evaluations"].sum() for f in found))
     name, sentence = _NAMES[status[best]], _SENTENCE[status[best]]
