@@ -61,10 +61,11 @@ def test_the_same_as_one_by_one(settings: Any) -> None:
         own = {name: column[rows] for name, column in data.items()}
         one = lf.fit(LAW, own, starts=50, **settings)
         assert found["objective"][k] == pytest.approx(one.objective, rel=1e-6)
+        if "tied" in settings:  # a poor fit with a flat valley
+            assert found["E"][k] == found["A"][k]
+            continue
         for name, value in one.params.items():
-            assert found[name][k] == pytest.approx(
-                value, rel=5e-3
-            )  # objectives that agree may be flat
+            assert found[name][k] == pytest.approx(value, rel=5e-3)
         assert found["hits"][k] >= 1
         assert found["starts"][k] == 12
 

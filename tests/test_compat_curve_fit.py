@@ -217,6 +217,8 @@ def test_a_parameter_without_effect() -> None:
     ("settings", "message"),
     [
         ({"bounds": (0, 1, 2)}, "2 elements"),
+        ({"p0": (1, np.nan, 1)}, "not finite"),
+        ({"p0": np.ones((1, 3))}, "shape"),
         ({"bounds": ([1, 1, 1], [0, 2, 2])}, "strictly less"),
         ({"bounds": ([0, 0], [1, 1])}, "nconsistent shapes"),
         ({"bounds": (0, 1), "p0": (2, 0.5, 0.5)}, "infeasible"),
@@ -348,7 +350,7 @@ NIST = Path(os.environ.get("LAWFIT_DATA") or Path(__file__).parents[2] / "shared
     not NIST.is_dir(), reason=f"no {NIST}; set LAWFIT_DATA to the folder with the shared data"
 )
 @pytest.mark.filterwarnings("ignore:Covariance")
-@pytest.mark.parametrize("n_starts", [None, 1])
+@pytest.mark.parametrize("n_starts", [pytest.param(None, marks=pytest.mark.slow), 1])
 def test_certified_values_from_both_starts(n_starts: int | None) -> None:
     for name, formula in FORMULAS.items():
         problem = read_problem(NIST, name)

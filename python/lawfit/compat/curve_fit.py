@@ -131,6 +131,8 @@ def curve_fit(
         p0 = np.atleast_1d(np.asarray(p0, dtype=float))
         if p0.ndim != 1:
             raise InputError(f"p0 has shape {p0.shape}; expected (parameters,)")
+        if not np.all(np.isfinite(p0)):
+            raise InputError(f"p0 = {p0.tolist()} is not finite")
         n = p0.size
     low, high = bounds_from(bounds, n)
     bounded = bool(np.any((low > -np.inf) | (high < np.inf)))

@@ -107,6 +107,8 @@ def least_squares(
     start = np.atleast_1d(np.asarray(x0, dtype=float))
     if start.ndim > 1:
         raise InputError(f"x0 has shape {start.shape}; expected at most one dimension")
+    if not np.all(np.isfinite(start)):
+        raise InputError(f"x0 = {start.tolist()} is not finite")
     low, high = bounds_from(bounds, start.size)
     if np.any((start < low) | (start > high)):
         raise InputError("x0 is infeasible: it lies outside the bounds")
