@@ -143,6 +143,7 @@ PYTHON_LAYERS = (
     {"datasets", "listing", "problem"},
     {"result", "fitting"},
     {"uncertainty", "planning", "export"},
+    {"uncertainty", "planning", "compat", "batch"},
     {"benchmark"},
     {"cli"},
     {"__init__", "__main__"},
@@ -154,7 +155,7 @@ LAZY_UPWARDS = {
 # Names for type checkers only, which no run imports.
 TYPING_UPWARDS = {("result", "uncertainty")}
 # What a module may take from elsewhere when it is imported; everything else waits until it is used.
-THIRD_PARTY = {"cli": {"click"}}
+THIRD_PARTY = {"cli": {"click"}, "compat": {"sklearn"}}
 
 
 def module(path: Path) -> str:

@@ -14,17 +14,18 @@
 #include <lawfit/search/multistart.hpp>
 #include <lawfit/status.hpp>
 
-#include "views.hpp"
+#include "settings.hpp"
 
 using namespace lawfit;
 
 void bind_bootstrap(py::module_& m);  // bootstrap.cpp
 void bind_grid(py::module_& m);       // grid.cpp
 void bind_profile(py::module_& m);    // profile.cpp
+void bind_batch(py::module_& m);  // batch.cpp
+void bind_grid(py::module_& m);   // grid.cpp
 
 namespace {
 
-using IntArray = py::array_t<int, py::array::c_style | py::array::forcecast>;
 using OperationTuple = std::tuple<std::string, std::vector<int>>;
 
 Vector to_vector(const Array& a) { return Eigen::Map<const Vector>(a.data(), a.size()); }
@@ -53,22 +54,6 @@ std::vector<OperationTuple> operation_tuples(const std::vector<Operation>& list)
     std::vector<OperationTuple> out;
     for (const Operation& op : list) out.emplace_back(opcode_name(op.code), op.operands);
     return out;
-}
-
-// One pointer per column of the program; all of one length.
-std::vector<const double*> column_pointers(const Program& program,
-                                           const std::vector<Array>& columns, py::ssize_t rows) {
-    require(static_cast<int>(columns.size()) == program.column_count(),
-            "expected " + std::to_string(program.column_count()) + " columns, got " +
-                std::to_string(columns.size()));
-    std::vector<const double*> pointers;
-    for (std::size_t k = 0; k < columns.size(); ++k) {
-        require(columns[k].ndim() == 1 && columns[k].size() == rows,
-                "column \"" + program.columns()[k] + "\" must have shape (" + std::to_string(rows) +
-                    ",)");
-        pointers.push_back(columns[k].data());
-    }
-    return pointers;
 }
 
 // The value, and on request the Jacobian, of a program over a table.
@@ -114,27 +99,6 @@ py::object evaluate(const Program& program, const std::vector<Array>& columns, p
     return py::make_tuple(values, jacobian);
 }
 
-using LossTuple = std::tuple<std::string, double, double, double>;
-
-LossSpec loss_spec(const LossTuple& loss) {
-    const auto& [kind, above, below, core] = loss;
-    LossSpec spec;
-    spec.above = above;
-    spec.below = below;
-    spec.core = core;
-    if (kind == "squared")
-        spec.kind = LossKind::squared;
-    else if (kind == "linear")
-        spec.kind = LossKind::linear;
-    else if (kind == "cauchy")
-        spec.kind = LossKind::cauchy;
-    else if (kind == "logcosh")
-        spec.kind = LossKind::logcosh;
-    else
-        throw py::value_error("there is no loss kind \"" + kind + "\"");
-    return spec;
-}
-
 std::unique_ptr<Objective> make_objective(const Program& program, const std::vector<Array>& columns,
                                           const Array& target, const std::optional<Array>& weight,
                                           const std::optional<Array>& sigma, const LossTuple& loss,
@@ -151,9 +115,7 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
     require(!sigma || sigma->size() == target.size(), "sigma and target differ in length");
     data.weight = weight ? weight->data() : nullptr;
     data.sigma = sigma ? sigma->data() : nullptr;
-    require(space == "linear" || space == "log" || space == "logit",
-            "there is no space \"" + space + "\"");
-    if (space != "linear") data.target_transform = opcode_from_name(space);
+    data.target_transform = space_transform(space);
     data.order.assign(order.data(), order.data() + order.size());
     data.segment_rows.assign(segment_rows.data(), segment_rows.data() + segment_rows.size());
     Parameterisation parameterisation;
@@ -164,14 +126,6 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
         program, data, Objective::Terms{loss_spec(loss), scale_is_fitted, log_normaliser},
         std::move(parameterisation),
         Objective::Bounds{to_vector(lower), to_vector(upper), to_vector(typical)});
-}
-
-SolverOptions solver_options(double tolerance, int max_evaluations) {
-    SolverOptions options;
-    options.tolerance = tolerance;
-    options.max_evaluations = max_evaluations;
-    options.check();
-    return options;
 }
 
 void require_points(const Objective& objective, const Array& points, const char* what) {
@@ -347,6 +301,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
           py::arg("tolerance"), py::arg("max_evaluations"), py::arg("early_stop"),
           py::arg("threads"), py::arg("progress"));
     bind_bootstrap(m);
+    m.def("bootstrap_cases", &run_bootstrap, py::arg("objective"), py::arg("starts"),
+          py::arg("first_draw"), py::arg("draws"), py::arg("seed"), py::arg("tolerance"),
+          py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));
+    bind_batch(m);
     bind_grid(m);
     bind_profile(m);
     m.def("info", &info);

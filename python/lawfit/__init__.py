@@ -6,6 +6,8 @@ import os as _os
 
 from . import _core as _core
 from . import costs, datasets, reduction
+from .batch import fit_many
+from .compat import NotTracedWarning, OptimizeWarning, curve_fit, least_squares
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .export import export_model
 from .fitting import fit
@@ -36,6 +38,8 @@ __all__ = [
     "Law",
     "LawfitError",
     "LogCosh",
+    "NotTracedWarning",
+    "OptimizeWarning",
     "Parameter",
     "Plan",
     "Protocol",
@@ -48,14 +52,17 @@ __all__ = [
     "Variable",
     "__version__",
     "costs",
+    "curve_fit",
     "datasets",
     "envelope",
     "export_model",
     "fit",
+    "fit_many",
     "grid_search",
     "isoflop",
     "law",
     "laws",
+    "least_squares",
     "load",
     "plan",
     "protocol",
@@ -67,3 +74,11 @@ __all__ = [
 if hasattr(_os, "register_at_fork"):
     # The threads of an OpenMP runtime do not survive a fork, and waiting for them would hang.
     _os.register_at_fork(after_in_child=_core.set_serial_only)
+
+
+def __getattr__(name: str) -> object:
+    if name == "ScalingLawRegressor":  # on first use: it needs scikit-learn
+        from .compat.regressor import ScalingLawRegressor
+
+        return ScalingLawRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

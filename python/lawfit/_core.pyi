@@ -53,6 +53,15 @@ class HeldSolutions(TypedDict):
     status: Ints
     interrupted: bool
 
+class BatchResult(TypedDict):
+    x: Floats  # (tables, dimension)
+    objective: Floats
+    status: Ints
+    evaluations: Ints
+    hits: Ints
+    starts: Ints
+    interrupted: bool
+
 class GridResult(TypedDict):
     top: tuple[Floats, NDArray[np.int64]]  # values and flat indices of cells, both (k,)
     along: list[tuple[Floats, NDArray[np.int64]]]  # nan and -1 where there is no cell
@@ -176,6 +185,31 @@ def bootstrap(
     threads: int,
     progress: Reporter | None,
 ) -> BootstrapResult: ...
+def fit_batch(
+    program: Program,
+    columns: Sequence[ArrayLike],
+    offsets: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None,
+    sigma: ArrayLike | None,
+    loss: tuple[str, float, float, float],
+    source: ArrayLike,
+    value: ArrayLike,
+    free_count: int,
+    lower: ArrayLike,
+    upper: ArrayLike,
+    space: str,
+    origin: ArrayLike,
+    width: ArrayLike,
+    typical: ArrayLike,
+    points: ArrayLike,
+    tournament: int,
+    enough: int,
+    tolerance: float,
+    max_evaluations: int,
+    threads: int,
+    progress: Reporter | None,
+) -> BatchResult: ...
 def grid_search(
     names: Sequence[str],
     axes: Sequence[ArrayLike],

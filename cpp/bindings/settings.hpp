@@ -1,0 +1,66 @@
+// Settings of a fit as Python gives them: columns, losses, spaces and solver options.
+#pragma once
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <lawfit/objective/objective.hpp>
+#include <lawfit/solver/solver.hpp>
+
+#include "views.hpp"
+
+using IntArray = py::array_t<int, py::array::c_style | py::array::forcecast>;
+using LossTuple = std::tuple<std::string, double, double, double>;
+
+// One pointer per column of the program; all of one length.
+inline std::vector<const double*> column_pointers(const lawfit::Program& program,
+                                                  const std::vector<Array>& columns,
+                                                  py::ssize_t rows) {
+    require(static_cast<int>(columns.size()) == program.column_count(),
+            "expected " + std::to_string(program.column_count()) + " columns, got " +
+                std::to_string(columns.size()));
+    std::vector<const double*> pointers;
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+        require(columns[k].ndim() == 1 && columns[k].size() == rows,
+                "column \"" + program.columns()[k] + "\" must have shape (" + std::to_string(rows) +
+                    ",)");
+        pointers.push_back(columns[k].data());
+    }
+    return pointers;
+}
+
+inline lawfit::LossSpec loss_spec(const LossTuple& loss) {
+    using lawfit::LossKind;
+    const auto& [kind, above, below, core] = loss;
+    lawfit::LossSpec spec;
+    spec.above = above;
+    spec.below = below;
+    spec.core = core;
+    if (kind == "squared")
+        spec.kind = LossKind::squared;
+    else if (kind == "linear")
+        spec.kind = LossKind::linear;
+    else if (kind == "cauchy")
+        spec.kind = LossKind::cauchy;
+    else if (kind == "logcosh")
+        spec.kind = LossKind::logcosh;
+    else
+        throw py::value_error("there is no loss kind \"" + kind + "\"");
+    return spec;
+}
+
+// What is applied to the target; Opcode::count_: nothing.
+inline lawfit::Opcode space_transform(const std::string& space) {
+    require(space == "linear" || space == "log" || space == "logit",
+            "there is no space \"" + space + "\"");
+    return space == "linear" ? lawfit::Opcode::count_ : lawfit::opcode_from_name(space);
+}
+
+inline lawfit::SolverOptions solver_options(double tolerance, int max_evaluations) {
+    lawfit::SolverOptions options;
+    options.tolerance = tolerance;
+    options.max_evaluations = max_evaluations;
+    options.check();
+    return options;
+}

@@ -1,0 +1,157 @@
+"""Many small fits in one call: the same as one by one, for any threads; failures are rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lawfit as lf
+
+LAW = "E + A/N**alpha"
+GROUPS, ROWS = 40, 8
+RNG = np.random.default_rng(1)
+GROUP = np.repeat(np.arange(GROUPS), ROWS)
+N = np.tile(np.geomspace(1e7, 1e10, ROWS), GROUPS)
+TRUTH = {
+    "E": RNG.uniform(1, 3, GROUPS),
+    "A": 10 ** RNG.uniform(2, 3, GROUPS),
+    "alpha": RNG.uniform(0.3, 0.5, GROUPS),
+}
+EXACT = TRUTH["E"][GROUP] + TRUTH["A"][GROUP] * N ** -TRUTH["alpha"][GROUP]
+NOISY = EXACT * np.exp(0.002 * RNG.normal(size=len(N)))
+SHUFFLE = RNG.permutation(len(N))
+
+
+def table(loss: Any) -> dict[str, Any]:
+    return {"run": GROUP[SHUFFLE], "N": N[SHUFFLE], "loss": loss[SHUFFLE]}
+
+
+def test_exact_data_give_the_truth() -> None:
+    found = lf.fit_many(LAW, table(EXACT), by="run")
+    assert list(found) == [
+        "run", "E", "A", "alpha", "objective", "nobs", "starts", "hits", "success", "status",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(found["run"], np.arange(GROUPS))
+    np.testing.assert_array_equal(found["success"], 1)
+    np.testing.assert_array_equal(found["nobs"], ROWS)
+    for name, values in TRUTH.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"loss": "squared", "residual": "linear"},
+        {"loss": lf.Cauchy(0.01)},
+        {"fixed": {"E": 1.0}},
+        {"bounds": {"alpha": (0.35, 0.4)}},
+        {"tied": [("E", "A")]},
+        {"weights": "w"},
+        {"sigma": "w"},
+    ],
+)
+def test_the_same_as_one_by_one(settings: Any) -> None:
+    data = table(NOISY) | {"w": RNG.uniform(0.5, 2, len(N))}
+    found = lf.fit_many(LAW, data, by="run", starts=12, **settings)
+    for k in range(0, GROUPS, 8):
+        rows = data["run"] == k
+        own = {name: column[rows] for name, column in data.items()}
+        one = lf.fit(LAW, own, starts=50, **settings)
+        assert found["objective"][k] == pytest.approx(one.objective, rel=1e-6)
+        if "tied" in settings:  # a poor fit with a flat valley
+            assert found["E"][k] == found["A"][k]
+            continue
+        for name, value in one.params.items():
+            assert found[name][k] == pytest.approx(value, rel=5e-3)
+        assert found["hits"][k] >= 1
+        assert found["starts"][k] == 12
+
+
+def test_bits_do_not_depend_on_threads_or_company() -> None:
+    one = lf.fit_many(LAW, table(NOISY), by="run", threads=1)
+    two = lf.fit_many(LAW, table(NOISY), by="run", threads=2)
+    assert one == two
+    points = {"E": [1.0, 2.0], "A": [50.0, 500.0], "alpha": [0.2, 0.5]}
+    all_of_them = lf.fit_many(LAW, table(NOISY), by="run", starts=points)
+    few = lf.fit_many(LAW, table(NOISY), by="run", starts=points, where="run < 5")
+    for name in ("E", "A", "alpha", "objective"):
+        np.testing.assert_array_equal(few[name], all_of_them[name][:5])
+
+
+def test_a_fit_that_fails_is_a_row() -> None:
+    data = table(NOISY)
+    loss = data["loss"].copy()
+    of = {k: np.flatnonzero(data["run"] == k) for k in range(GROUPS)}
+    loss[of[3][2]] = np.nan
+    loss[of[5][1]] = -1.0
+    keep = np.ones(len(loss), dtype=bool)
+    keep[of[7][2:]] = False
+    data = {name: column[keep] for name, column in (data | {"loss": loss}).items()}
+    found = lf.fit_many(LAW, data, by="run")
+    status = dict(zip(found["run"], found["status"]))
+    assert (status[3], status[5], status[7]) == ("missing_value", "bad_target", "too_few_rows")
+    assert np.isnan(found["E"][[3, 5, 7]]).all()
+    assert found["success"].sum() == GROUPS - 3
+    omitting = lf.fit_many(LAW, data, by="run", missing="omit")
+    assert omitting["nobs"][3] == ROWS - 1
+    assert omitting["success"][3] == 1
+    others = lf.fit_many(LAW, table(NOISY), by="run", starts=10)
+    again = lf.fit_many(LAW, data, by="run", starts=10)
+    np.testing.assert_allclose(again["E"][8:], others["E"][8:], rtol=1e-6)
+
+
+def test_every_fit_may_fail() -> None:
+    found = lf.fit_many(LAW, {"g": [1, 2], "N": [1e7, 1e8], "loss": [3.0, 2.0]}, by="g")
+    np.testing.assert_array_equal(found["status"], "too_few_rows")
+
+
+def test_several_keys() -> None:
+    data = table(NOISY) | {"family": np.array(["b", "a"])[GROUP[SHUFFLE] % 2]}
+    found = lf.fit_many(LAW, data, by=["family", "run"])
+    single = lf.fit_many(LAW, data, by="run")
+    assert found["family"][0] == "a"
+    order = np.concatenate([np.arange(1, GROUPS, 2), np.arange(0, GROUPS, 2)])
+    np.testing.assert_array_equal(found["run"], order)
+    np.testing.assert_allclose(found["objective"], single["objective"][order], rtol=1e-6)
+
+
+def test_tables_and_targets() -> None:
+    data = table(NOISY)
+    parts = {f"run {k}": {n: c[data["run"] == k] for n, c in data.items()} for k in (0, 4, 2)}
+    found = lf.fit_many(LAW, tables=parts)
+    assert list(found["table"]) == ["run 0", "run 4", "run 2"]
+    whole = lf.fit_many(LAW, data, by="run")
+    np.testing.assert_allclose(found["alpha"], whole["alpha"][[0, 4, 2]], rtol=1e-4)
+    numbered = lf.fit_many(LAW, tables=list(parts.values()))
+    assert list(numbered["table"]) == [1, 2, 3]
+    both = data | {"other": 2 * data["loss"]}
+    found = lf.fit_many(LAW, both, by="run", targets=["loss", "other"])
+    assert list(found["target"]) == ["loss"] * GROUPS + ["other"] * GROUPS
+    np.testing.assert_allclose(found["E"][GROUPS:], 2 * found["E"][:GROUPS], rtol=1e-4)
+    alone = lf.fit_many(LAW, parts["run 4"], targets=["loss"])
+    assert alone["alpha"][0] == pytest.approx(whole["alpha"][4], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "by=, tables= or targets="),
+        ({"by": "colour"}, "colour"),
+        ({"by": "run", "targets": []}, "at least one column"),
+        ({"by": "run", "starts": 0}, "at least one start"),
+        ({"by": "run", "missing": "hide"}, "missing"),
+        ({"by": "run", "residual": "square"}, "residual"),
+        ({"by": "run", "fixed": {"gamma": 1.0}}, "gamma"),
+        ({"by": "run", "weights": "N", "sigma": "N"}, "not both"),
+        ({"by": "run", "law": "E[run] + A/N**alpha"}, "by group"),
+        ({"by": "run", "target": "loss", "targets": ["loss"]}, "not both"),
+        ({"tables": {}, "runs": None}, "at least one"),
+        ({"runs": None}, "runs or tables|by="),
+    ],
+)
+def test_refused_requests(settings: Any, message: str) -> None:
+    with pytest.raises(lf.InputError, match=message):
+        lf.fit_many(**({"law": LAW, "runs": table(NOISY)} | settings))
