@@ -138,7 +138,7 @@ PYTHON_LAYERS = (
     {"reduction", "laws", "losses", "starts", "protocols", "groups"},
     {"datasets", "listing", "problem"},
     {"result", "fitting"},
-    {"uncertainty", "planning"},
+    {"uncertainty", "planning", "replication"},
     {"benchmark"},
     {"cli"},
     {"__init__", "__main__"},

@@ -14,6 +14,7 @@ from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, Squared
 from .planning.grid import GridResult, grid_search
 from .protocols import Protocol, protocol, protocols
 from .reduction import envelope, isoflop
+from .replication import compare_protocol
 from .result import Fit, Starts, load
 from .runs import Runs, read
 from .starts import Grid
@@ -44,6 +45,7 @@ __all__ = [
     "Starts",
     "Variable",
     "__version__",
+    "compare_protocol",
     "costs",
     "datasets",
     "envelope",
