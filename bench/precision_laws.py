@@ -124,13 +124,15 @@ def folded() -> tuple[lf.Fit, float]:
 INTRODUCTION = """\
 # Three laws of precision on one table
 
-How does the loss depend on the bits that a model is trained in? Three published answers differ in form,
-not only in coefficients. Here they are fitted to the same runs and compared on runs that they have not
-seen. The page is written by `bench/reproductions.py`; the tests hold its headline figures.
+How does the loss depend on the bits that a model is trained in? Three published answers differ in
+form, not only in coefficients. Here they are fitted to the same runs and compared on runs that
+they have not seen. The page is written by `bench/reproductions.py`; the tests hold its headline
+figures.
 
-**Runs.** {rows} of the 104 runs of QuEST (arXiv 2502.05003): 30M to 822M parameters without embeddings, 25 to
-101 tokens per parameter, weights and activations trained in the same 1, 2, 3, 4 or 8 bits, and six runs in
-16. Loss on C4. The runs with other methods, sparse weights, another format or weights alone are left out.
+**Runs.** {rows} of the 104 runs of QuEST (arXiv 2502.05003): 30M to 822M parameters without
+embeddings, 25 to 101 tokens per parameter, weights and activations trained in the same 1, 2, 3, 4
+or 8 bits, and six runs in 16. Loss on C4. The runs with other methods, sparse weights, another
+format or weights alone are left out.
 
 **Laws.** All have Chinchilla's three terms with free coefficients; they differ in what bits do.
 
@@ -138,49 +140,56 @@ seen. The page is written by `bench/reproductions.py`; the tests hold its headli
 |---|---|---:|
 {laws}
 
-- *Effective parameters* (Kumar et al., arXiv 2411.04330): a factor of N per quantized tensor, here two equal
-  ones, with one gamma: equal bits cannot tell two apart. The cache is not quantized in these runs. With a
-  shift, their appendix K, the factor vanishes at P_0 bits; P_0 is held below 1, or there is no law at 1 bit.
-- *Floating point* (Sun et al., arXiv 2501.02423): a penalty that grows with D / N, sharing both exponents with
-  the terms of the loss. Its bits are exponent and mantissa; these runs are of integers. Mapping: an integer
-  of P bits is a sign and P - 1 bits of magnitude, so M + 0.5 = P - 0.5 and no exponent; its factor, and that
-  of the block size, which is the same in all runs, go into gamma. What the law says on how to divide
-  bits between exponent and mantissa, its main result, cannot be tried here.
-- *Degradation* (Ouyang et al., arXiv 2411.17691): a product of powers added to the loss in 16 bits. It was
-  found for weights quantized after training; here it is asked about training in few bits, with exponents
-  free in sign. It is 0 in 16 bits by definition.
-- For scale: Chinchilla's law, which does not know bits, and QuEST's own, a free efficiency for every width,
-  which says nothing about a width it has not seen.
+- *Effective parameters* (Kumar et al., arXiv 2411.04330): a factor of N per quantized tensor,
+  here two equal ones, with one gamma: equal bits cannot tell two apart. The cache is not
+  quantized in these runs. With a shift, their appendix K, the factor vanishes at P_0 bits; P_0 is
+  held below 1, or there is no law at 1 bit.
+- *Floating point* (Sun et al., arXiv 2501.02423): a penalty that grows with D / N, sharing both
+  exponents with the terms of the loss. Its bits are exponent and mantissa; these runs are of
+  integers. Mapping: an integer of P bits is a sign and P - 1 bits of magnitude, so M + 0.5 = P -
+  0.5 and no exponent; its factor, and that of the block size, which is the same in all runs, go
+  into gamma. What the law says on how to divide bits between exponent and mantissa, its main
+  result, cannot be tried here.
+- *Degradation* (Ouyang et al., arXiv 2411.17691): a product of powers added to the loss in 16
+  bits. It was found for weights quantized after training; here it is asked about training in few
+  bits, with exponents free in sign. It is 0 in 16 bits by definition.
+- For scale: Chinchilla's law, which does not know bits, and QuEST's own, a free efficiency for
+  every width, which says nothing about a width it has not seen.
 
 Fits: `Huber(1e-3)` of log loss, automatic starts, all of one law's starts in its own ranges."""
 
 READING = """\
 ## Reading
 
-- **Across sizes and tokens any of the three will do; across bits none is safe.** For the largest model the errors
-  are 0.8 to 2.4 %, for widths within the range 0.3 to 3.4 %. Outside the range of bits they are 5 to 57 %.
-- **At one bit, held out, the simplest law is the best**: effective parameters without shift misses by 5.4 %,
-  the powers of bits by 25 and 42 %, because they have seen nothing that keeps them from growing without end;
-  the shifted law by 57 %, because its P_0 may be anywhere up to one bit.
-- **In the range, more freedom pays**: the shifted law and the degradation law fit to 0.8 and 1.0 % where the other
-  two leave 1.4 to 1.5 %, and predict held-out 3, 4 and 8 bits within 0.3 to 1.2 %.
-- **The form that the floating-point law insists on is not in these runs.** Its penalty has to grow with D / N
-  with the exponents of the loss. The degradation law, whose exponents are free, wants {b:+.2f} of D and
-  {a:+.2f} of N: training in few bits costs less with more data. Where D grows with N that is {net:+.2f} of
-  N, close to effective parameters, in which it falls as N^-alpha whatever D is. The published law of
-  degradation *after* training has +0.53 of D: the two are different phenomena.
-- **No law reaches the table's own noise.** One efficiency per width leaves 0.36 %. A smooth law in bits with as
-  small an error would be worth having: none of the three is it.
-- **Beware of the shift without a bound.** It then fits as well as the table of efficiencies ({folded:.2f} % against
-  0.36 %), by a factor of {factor:.3f} at one bit, whose square is as good as that of a positive one. Only {hits} of
-  {starts} starts find that minimum, and it is no law: between one and two bits its loss is infinite.
-- **Weights alone**: {weights} runs with 16-bit activations, not used in any fit. Kumar's law, the only one of the three
-  that can be asked, predicts them within {error:.1f} %, {sign}.
-- The irreducible loss is not identified in this range of N and D (E runs from 0 to 1.2); do not read it, or
-  alpha and beta, from such a fit.
+- **Across sizes and tokens any of the three will do; across bits none is safe.** For the largest
+  model the errors are 0.8 to 2.4 %, for widths within the range 0.3 to 3.4 %. Outside the range
+  of bits they are 5 to 57 %.
+- **At one bit, held out, the simplest law is the best**: effective parameters without shift
+  misses by 5.4 %, the powers of bits by 25 and 42 %, because they have seen nothing that keeps
+  them from growing without end; the shifted law by 57 %, because its P_0 may be anywhere up to
+  one bit.
+- **In the range, more freedom pays**: the shifted law and the degradation law fit to 0.8 and 1.0
+  % where the other two leave 1.4 to 1.5 %, and predict held-out 3, 4 and 8 bits within 0.3 to 1.2
+  %.
+- **The form that the floating-point law insists on is not in these runs.** Its penalty has to
+  grow with D / N with the exponents of the loss. The degradation law, whose exponents are free,
+  wants {b:+.2f} of D and {a:+.2f} of N: training in few bits costs less with more data. Where D
+  grows with N that is {net:+.2f} of N, close to effective parameters, in which it falls as
+  N^-alpha whatever D is. The published law of degradation *after* training has +0.53 of D: the
+  two are different phenomena.
+- **No law reaches the table's own noise.** One efficiency per width leaves 0.36 %. A smooth law
+  in bits with as small an error would be worth having: none of the three is it.
+- **Beware of the shift without a bound.** It then fits as well as the table of efficiencies
+  ({folded:.2f} % against 0.36 %), by a factor of {factor:.3f} at one bit, whose square is as good
+  as that of a positive one. Only {hits} of {starts} starts find that minimum, and it is no law:
+  between one and two bits its loss is infinite.
+- **Weights alone**: {weights} runs with 16-bit activations, not used in any fit. Kumar's law, the
+  only one of the three that can be asked, predicts them within {error:.1f} %, {sign}.
+- The irreducible loss is not identified in this range of N and D (E runs from 0 to 1.2); do not
+  read it, or alpha and beta, from such a fit.
 
-This is one table of small models from one laboratory and one method of training. The ranking may differ
-for other formats; the lesson about extrapolating in bits will not."""
+This is one table of small models from one laboratory and one method of training. The ranking may
+differ for other formats; the lesson about extrapolating in bits will not."""
 
 
 def percent(share: float) -> str:
@@ -207,7 +216,13 @@ def page() -> str:
         rms = float(np.sqrt(np.mean(errors(fit, of) ** 2)))
         rest = ", ".join(f"{k} {number(v)}" for k, v in fit.params.items() if k not in base)
         inside.append(
-            (name, f"{fit.objective:.6f}", percent(rms), f"{fit.starts.hits} of {fit.starts.n}", rest)
+            (
+                name,
+                f"{fit.objective:.6f}",
+                percent(rms),
+                f"{fit.starts.hits} of {fit.starts.n}",
+                rest,
+            )
         )
     outside = splits(of)
     head = ["held out (rows)", *LAWS]
@@ -242,8 +257,8 @@ def page() -> str:
         "## On all runs",
         rows_of_table(inside),
         "## On runs not seen",
-        "Mean error of the loss in per cent, in brackets with its sign. Each row is a fit without the "
-        "rows named.",
+        "Mean error of the loss in per cent, in brackets with its sign. Each row is a fit without "
+        "the rows named.",
         rows_of_table(lines),
         reading,
     ]

@@ -94,8 +94,12 @@ class Reproduction:
 
     @property
     def agrees(self) -> str:
-        """Say how far published figures are off, at worst."""
-        worst = [f for f in self.figures if not f.explained and f.difference is not None]
+        """Say how far the published figures of which something is claimed are off, at worst."""
+        worst = [
+            f
+            for f in self.figures
+            if f.within is not None and not f.explained and f.difference is not None
+        ]
         if not worst:
             return "nothing printed"
         most = max(worst, key=lambda f: f.difference or 0.0)
@@ -196,9 +200,9 @@ def page(introduction: str, all_found: Iterable[Reproduction]) -> str:
         "largest difference",
     )
     lines = [head, ["---", *["---:"] * 5], *map(summary_row, all_found)]
-    return "\n\n".join(
-        [introduction, rows_of_table(lines), *(section(f) for f in all_found)]
-    ) + "\n"
+    return (
+        "\n\n".join([introduction, rows_of_table(lines), *(section(f) for f in all_found)]) + "\n"
+    )
 
 
 Maker = Callable[[], Reproduction]

@@ -19,19 +19,20 @@ MAKERS: dict[str, Maker] = DENSE | OTHER
 INTRODUCTION = """\
 # Published coefficients, fitted again
 
-Each section fits a published law to the runs its authors fitted, with their objective, and sets their
-coefficients beside lawfit's. The objective is given at both, so that one sees who is lower. Where they
-differ the text says why, with the figures that show it. `tests/test_reproductions.py` runs all of it and
-holds every difference to the bound in the last column.
+Each section fits a published law to the runs its authors fitted, with their objective, and sets
+their coefficients beside lawfit's. The objective is given at both, so that one sees who is lower.
+Where they differ the text says why, with the figures that show it. `tests/test_reproductions.py`
+runs all of it and holds every difference to the bound in the last column.
 
-The runs belong to their authors and do not come with lawfit; put them into a folder and name it in
-`LAWFIT_DATA`. The page is written by
+The runs belong to their authors and do not come with lawfit; put them into a folder and name it
+in `LAWFIT_DATA`. The page is written by
 
     python bench/reproductions.py
 
 Recipes are at hand by name: `lf.protocols()`, `lf.fit(law, runs, protocol="besiroglu2024")`, and
-`lf.compare_protocol("besiroglu2024", runs)`, which also runs the authors' optimiser where SciPy has it.
-How three laws of numerical precision compare on one table: [precision_laws.md](precision_laws.md)."""
+`lf.compare_protocol("besiroglu2024", runs)`, which also runs the authors' optimiser where SciPy
+has it. How three laws of numerical precision compare on one table:
+[precision_laws.md](precision_laws.md)."""
 
 
 def main() -> None:

@@ -110,9 +110,9 @@ def chinchilla_original() -> Reproduction:
             Figure("objective, over the minimum", 1.2091, objective / fit.objective, 1e-3, True),
             Figure("the same, rounded", 4.0471, rounded / fit.objective, 1e-3, True),
         ),
-        "Not reproduced: the authors averaged the loss over rows under absolute stopping tests, and "
-        "the optimiser stopped 21 % above the minimum. Rounded to the digits of the paper the "
-        "coefficients are four times as high. `lf.compare_protocol(\"hoffmann2022\", runs)` runs "
+        "Not reproduced: the authors averaged the loss over rows under absolute stopping tests, "
+        "and the optimiser stopped 21 % above the minimum. Rounded to the digits of the paper the "
+        'coefficients are four times as high. `lf.compare_protocol("hoffmann2022", runs)` runs '
         "it that way.",
         objective,
         fit.objective,
@@ -188,10 +188,10 @@ def misfitting_kaplan() -> Reproduction:
             *figures(dict.fromkeys(names), fit.params, None),
             Figure("objective, over Chinchilla's form", 0.87507, ratio, 1e-3, True),
         ),
-        "The third form of the paper's comparison; its coefficients are not in the repository. With "
-        "one coefficient less, and no irreducible loss, it fits these runs better than Chinchilla's "
-        "form. The IsoFLOP variant there (N exponent 0.584) needs the checkpoints during training, "
-        "which this table lacks: no budget has five sizes.",
+        "The third form of the paper's comparison; its coefficients are not in the repository. "
+        "With one coefficient less, and no irreducible loss, it fits these runs better than "
+        "Chinchilla's form. The IsoFLOP variant there (N exponent 0.584) needs the checkpoints "
+        "during training, which this table lacks: no budget has five sizes.",
         None,
         fit.objective,
         hits(fit),
@@ -250,9 +250,9 @@ FLOOR = (
     "far as the objective feels it. Width and depth leave nothing for it."
 )
 MISSED = (
-    "Not the minimum: 4,050,000 starts of L-BFGS-B with finite differences end {} above what lawfit "
-    "reaches from {} starts. Width, depth and parameters are nearly collinear, so coefficients move "
-    "far along the valley."
+    "Not the minimum: 4,050,000 starts of L-BFGS-B with finite differences end {} above what "
+    "lawfit reaches from {} starts. Width, depth and parameters are nearly collinear, so "
+    "coefficients move far along the valley."
 )
 
 GEMSTONES_MAKERS = [
@@ -460,10 +460,10 @@ def ladder_step_1() -> Reproduction:
         LADDER,
         runs.n,
         tuple(found),
-        "The authors average the last five checkpoints of a run, the table has the last one only. On "
-        "C4, where the noise is small, that moves the prediction by 0.2 %; on the tasks by up to 6 "
-        "%: 16 runs of at most 1.3B parameters are carried a thousandfold in compute. Their one "
-        "start reaches the minimum in all eight fits under lawfit's solver. The file of the "
+        "The authors average the last five checkpoints of a run, the table has the last one only. "
+        "On C4, where the noise is small, that moves the prediction by 0.2 %; on the tasks by up "
+        "to 6 %: 16 runs of at most 1.3B parameters are carried a thousandfold in compute. Their "
+        "one start reaches the minimum in all eight fits under lawfit's solver. The file of the "
         "predictions has them for the last model of the configuration, 13B, not 7B.",
     )
 

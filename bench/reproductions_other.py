@@ -1,4 +1,4 @@
-"""Reproductions of laws that are no sum of power terms: experts, bits, mixtures, batches, IsoFLOP."""
+"""Reproductions of laws of other forms: experts, bits, mixtures, batches, IsoFLOP."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def routed(router: str, published: str, refit: dict[str, float], rms: tuple[floa
         return Reproduction(
             f"Routed language models, {router}",
             "`routed`, squared log residuals",
-            f"`routed_lm_runs.csv`, one expert active, every second layer routed, and dense",
+            "`routed_lm_runs.csv`, one expert active, every second layer routed, and dense",
             "Clark et al., arXiv 2202.01169, table 3.",
             fit.nobs,
             (
@@ -109,7 +109,9 @@ def step_law_rate() -> Reproduction:
         fit.nobs,
         (
             *figures(published, fit.params, {"c": None, "a": 0.08, "b": 0.37}),
-            Figure("a, the same rule with ordinary least squares", -0.766, fit.params["a"], 1e-3, True),
+            Figure(
+                "a, the same rule with ordinary least squares", -0.766, fit.params["a"], 1e-3, True
+            ),
             Figure("b, the same", 0.197, fit.params["b"], 3e-3, True),
             Figure("a, runs within 0.1 %", -0.755, narrow["a"], 2e-3, True),
             Figure("a, runs within 0.5 %", -0.712, wide["a"], 2e-3, True),
@@ -144,7 +146,9 @@ def step_law_batch() -> Reproduction:
         fit.nobs,
         (
             *figures(published, fit.params, {"c": None, "p": 0.08}),
-            Figure("p, the same rule with ordinary least squares", 0.613, fit.params["p"], 1e-3, True),
+            Figure(
+                "p, the same rule with ordinary least squares", 0.613, fit.params["p"], 1e-3, True
+            ),
             Figure("p, runs within 0.5 %", 0.496, wide["p"], 2e-3, True),
             Figure("standard error of p over groups", 0.0525, error["p"], 0.1, True),
         ),
@@ -221,8 +225,8 @@ def critical_batch() -> Reproduction:
 
 CRITICAL_WITHIN = {"c": 2e-4, "p": 2e-4}
 CRITICAL_WHY = (
-    "Reproduced by one definition: steps S_min (1 + B_crit / B) fitted per size, and the batch that "
-    "needs 20 % more tokens than a batch of 256, at which the target losses were set. Other "
+    "Reproduced by one definition: steps S_min (1 + B_crit / B) fitted per size, and the batch "
+    "that needs 20 % more tokens than a batch of 256, at which the target losses were set. Other "
     "definitions of the same words give exponents from 0.30 to 0.62 on the same table, so the "
     "definition belongs to the number."
 )
@@ -286,9 +290,9 @@ def quest() -> Reproduction:
             Figure("A under Huber(1e-3)", 8.211, huber.params["A"], 1e-3, True),
         ),
         "All coefficients, under least squares: the authors' Huber loss never acts, because its "
-        "threshold is a thousand times too large. Under Huber(1e-3) A is 8.211 and the efficiencies "
-        "move by up to 6 %. E is not identified; it runs to 0 in both fits. That they keep the last "
-        "of their 1,125 starts does not show: it was a good one.",
+        "threshold is a thousand times too large. Under Huber(1e-3) A is 8.211 and the "
+        "efficiencies move by up to 6 %. E is not identified; it runs to 0 in both fits. That they "
+        "keep the last of their 1,125 starts does not show: it was a good one.",
         at_theirs,
         fit.objective,
         hits(fit),
@@ -358,9 +362,10 @@ def mixing_two() -> Reproduction:
         MIXING + " Printed in the authors' notebook.",
         60,
         tuple(found),
-        "Their way: c is the value of a grid at which log(loss - c) is straightest, then k and t are "
-        "fitted. All twelve pairs come out. With c fitted too, the sum of the objectives halves: "
-        "most of that is one curve (160M, Pile-CC, 10,000 steps), for which the grid takes c = 0.",
+        "Their way: c is the value of a grid at which log(loss - c) is straightest, then k and t "
+        "are fitted. All twelve pairs come out. With c fitted too, the sum of the objectives "
+        "halves: most of that is one curve (160M, Pile-CC, 10,000 steps), for which the grid takes "
+        "c = 0.",
         theirs,
         ours,
         "",
@@ -405,11 +410,11 @@ def mixing_three() -> Reproduction:
         MIXING + " The coefficients are in figures only.",
         n,
         tuple(found),
-        "No coefficients are printed, so the law is tried on mixtures that it has not seen: each of "
-        "the 32 is left out in turn. Among mixtures that have some of the validated domain the error "
-        "is 0.2 to 0.4 %. Where its share is 0 the loss jumps, on Github from 1.2 to 2.2 and more, "
-        "and an exponential of the shares cannot follow: the error is 6 %. On shares that sum to 1 "
-        "one t must be held.",
+        "No coefficients are printed, so the law is tried on mixtures that it has not seen: each "
+        "of the 32 is left out in turn. Among mixtures that have some of the validated domain the "
+        "error is 0.2 to 0.4 %. Where its share is 0 the loss jumps, on Github from 1.2 to 2.2 and "
+        "more, and an exponential of the shares cannot follow: the error is 6 %. On shares that "
+        "sum to 1 one t must be held.",
         None,
         objective,
         "",

@@ -1,4 +1,4 @@
-"""Published recipes: all of them run, set what they say, and can be compared with lawfit's own fit."""
+"""Published recipes: all run, set what they say, and compare with lawfit's own fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from lawfit.replication import objective_at
 FORMULAS = {
     "tao2024": (
         ("N_nv", "N_v", "D"),
-        {"E": 5.5, "A_1": 1.8, "alpha_1": 0.44, "A_2": 0.2, "alpha_2": 0.67, "B": 2.1, "beta": 0.44},
+        {
+            "E": 5.5,
+            "A_1": 1.8,
+            "alpha_1": 0.44,
+            "A_2": 0.2,
+            "alpha_2": 0.67,
+            "B": 2.1,
+            "beta": 0.44,
+        },
         (1.0, 300.0),
     ),
     "caballero2022": (
@@ -36,7 +44,7 @@ def simulated(recipe: lf.Protocol) -> tuple[lf.Law, lf.Runs]:
     if recipe.name not in FORMULAS:
         params = {**(law.coefficients()), **recipe.fixed}
         for group in recipe.tied:
-            params |= {n: params[group[0]] for n in group}
+            params |= dict.fromkeys(group, params[group[0]])
         return law, law.simulate(80, params=params, noise=1e-4, rng=5)
     names, params, (low, high) = FORMULAS[recipe.name]
     columns = {n: np.exp(rng.uniform(math.log(low), math.log(high), 80)) for n in names}

@@ -1,7 +1,8 @@
-"""A published recipe beside lawfit's own fit: coefficients, and each under the other's objective."""
+"""A published recipe beside lawfit's own fit, each also under the other's objective."""
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ class ProtocolComparison:
             if row.name == name:
                 return row
         raise InputError(
-            f"there is no {name!r} in this comparison; there are: {named([r.name for r in self.rows])}"
+            f"there is no {name!r} in this comparison; there are: "
+            f"{named([r.name for r in self.rows])}"
         )
 
     def __str__(self) -> str:
@@ -250,7 +252,7 @@ def _as_the_authors(
 ) -> tuple[dict[str, float], int, int] | None:
     """Run the authors' optimiser from their starts: coefficients, starts run, starts that hit."""
     try:
-        import scipy.optimize
+        scipy_optimize: Any = importlib.import_module("scipy.optimize")
     except ImportError:
         return None
     problem = _problem(optimum)
@@ -293,10 +295,10 @@ def _as_the_authors(
                 options |= {"loss": "huber", "f_scale": how.huber}
             if how.method == "trf":
                 options["bounds"] = (bounds[:, 0], bounds[:, 1])
-            done = scipy.optimize.least_squares(residuals, start, method=how.method, **options)
+            done = scipy_optimize.least_squares(residuals, start, method=how.method, **options)
         else:
             limits = bounds if how.method == "L-BFGS-B" else None
-            done = scipy.optimize.minimize(
+            done = scipy_optimize.minimize(
                 value,
                 start,
                 method=how.method,

@@ -1,4 +1,4 @@
-"""Published fitting recipes by name: objective, rows, starts and optimiser as the authors had them."""
+"""Published fitting recipes by name: objective, rows, starts and optimiser of the authors."""
 
 from __future__ import annotations
 

@@ -425,9 +425,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         _CURVE_FIT,
         rows="Runs on the Pareto front of error against compute.",
         aggregation="100 resamples.",
-        flaws=(
-            "with the Huber loss, the start is still chosen by the squared error",
-        ),
+        flaws=("with the Huber loss, the start is still chosen by the squared error",),
         note="5,832 starts; E at 0 is 1e-6 here.",
     ),
     Protocol(

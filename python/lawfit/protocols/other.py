@@ -189,7 +189,10 @@ PROTOCOLS: tuple[Protocol, ...] = (
         "chen2025",
         "parallel-streams",
         Source(
-            "Parallel Scaling Law for Language Models", "2505.10475", "the authors' repository", 2025
+            "Parallel Scaling Law for Language Models",
+            "2505.10475",
+            "the authors' repository",
+            2025,
         ),
         "log",
         Huber(1e-3),
@@ -227,9 +230,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         _TORCH_LBFGS,
         fixed={"t_2": 0.0},
         rows="Five mixtures of two domains at one step.",
-        flaws=(
-            "c is not fitted: it is the value of a grid that makes log(loss - c) straightest",
-        ),
+        flaws=("c is not fitted: it is the value of a grid that makes log(loss - c) straightest",),
         note="121 starts in log k and t_1; c is fitted here.",
     ),
     Protocol(

@@ -1,4 +1,4 @@
-"""What a published fitting recipe is: objective, starts, rows, the authors' optimiser, its flaws."""
+"""What a published recipe is: objective, starts, rows, the authors' optimiser, its flaws."""
 
 from __future__ import annotations
 
