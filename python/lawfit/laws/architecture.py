@@ -89,8 +89,8 @@ SHAPE = Law(
     },
     protocol=_GEMSTONES_FIT,
     notes="On the authors' 770 points (Huber(1e-4)) their fit and lawfit's agree: ln A 2.1161, "
-    "alpha 0.26077, ln B 0.7321, beta 0.14180, ln D_c 11.5418, zeta 0.54206, and epsilon runs to 0. With "
-    "epsilon that is no set to simulate from; the example has one.",
+    "alpha 0.26077, ln B 0.7321, beta 0.14180, ln D_c 11.5418, zeta 0.54206, and epsilon runs to "
+    "0. With epsilon 0 that is no set to simulate from; the example is ours.",
 )
 
 SHAPE_SIZE = Law(
