@@ -182,7 +182,7 @@ READING = """\
 - **Beware of the shift without a bound.** It then fits as well as the table of efficiencies
   ({folded:.2f} % against 0.36 %), by a factor of {factor:.3f} at one bit, whose square is as good
   as that of a positive one. Only {hits} of {starts} starts find that minimum, and it is no law:
-  between one and two bits its loss is infinite.
+  somewhere between one and two bits its loss is infinite.
 - **Weights alone**: {weights} runs with 16-bit activations, not used in any fit. Kumar's law, the
   only one of the three that can be asked, predicts them within {error:.1f} %, {sign}.
 - The irreducible loss is not identified in this range of N and D (E runs from 0 to 1.2); do not

@@ -46,11 +46,12 @@ def routed(router: str, published: str, refit: dict[str, float], rms: tuple[floa
                 Figure("root mean square at theirs", rms[0], at_theirs, 1e-3, True),
                 Figure("root mean square at lawfit's", rms[1], at_ours, 1e-3, True),
             ),
-            "Not the same rows: which runs the authors fitted is not recorded, and the released "
-            "table has seeds and settings that they may have left out. Their coefficients predict "
-            f"these runs within {100 * at_theirs:.1f} %, lawfit's within {100 * at_ours:.1f} %. "
-            "Variable projection, another method, finds lawfit's coefficients on these rows. E_max "
-            "and E_start are weakly identified, c has two digits in print.",
+            "Probably not the same rows: which runs the authors fitted is not recorded, and the "
+            "released table has seeds and sizes that they may have left out. On these runs their "
+            f"coefficients leave a root mean square of {100 * at_theirs:.1f} %, lawfit's "
+            f"{100 * at_ours:.1f} %. Variable projection, another method, finds lawfit's "
+            "coefficients on these rows. E_max and E_start are weakly identified, c has two digits "
+            "in print.",
             theirs,
             fit.objective,
             hits(fit),
@@ -122,10 +123,10 @@ def step_law_rate() -> Reproduction:
         ),
         "a agrees within its standard error, b is three of its standard errors below the published "
         "one. (The 17 pairs of N and D each share one minimum, so whole groups are resampled.) "
-        "Another margin does not close the gap: b goes from 0.17 to 0.21. So it is the rows: the "
-        "published exponents are means of 1,000 refits that are released, and not from this table "
-        "alone. c is the rate extrapolated to one parameter and one token: it follows from "
-        "a and b and says nothing alone.",
+        "Another margin does not close the gap: b goes from 0.17 to 0.21. The published exponents "
+        "are means of 1,000 refits; which runs those had is not recorded. c is the rate "
+        "extrapolated to one parameter and one token: it follows from a and b and says nothing "
+        "alone.",
         objective_at(fit, published),
         fit.objective,
         hits(fit),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lawfit as lf
+from lawfit.cli import run
 from lawfit.laws import as_law
 from lawfit.losses import parse_loss
 from lawfit.replication import objective_at
@@ -133,6 +136,23 @@ def test_a_law_that_a_protocol_is_not_made_for() -> None:
     runs = lf.law("kaplan").simulate(50)
     with pytest.raises(lf.InputError, match=r"protocol 'hoffmann2022', made for 'chinchilla'"):
         lf.fit("kaplan", runs, protocol="hoffmann2022")
+
+
+def test_the_command_line_takes_the_law_from_the_protocol(
+    runs: lf.Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, out = tmp_path / "runs.csv", tmp_path / "fit.json"
+    rows = zip(runs["N"], runs["D"], runs["loss"], strict=True)
+    table.write_text(
+        "N,D,loss\n" + "\n".join(f"{float(n)!r},{float(d)!r},{float(y)!r}" for n, d, y in rows)
+    )
+    arguments = ["fit", str(table), "--protocol", "brandfonbrener2024", "--json", str(out)]
+    assert run([*arguments, "--quiet"]) == 0
+    written = json.loads(out.read_text())
+    assert written["law"] == "chinchilla"
+    assert written["starts"]["n"] == 16
+    assert run(["fit", str(table)]) == 2
+    assert "give --law NAME or FORMULA, or a --protocol" in capsys.readouterr().err
 
 
 # --- comparison -----------------------------------------------------------------------------------

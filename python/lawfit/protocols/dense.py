@@ -88,8 +88,11 @@ def _gemstones(name: str, law: str, terms: tuple[tuple[str, str], ...], floor: s
         rows="Checkpoints every 10e9 tokens of 22 models at a constant rate, to 100e9 tokens; "
         "others of their fits take all, or those past 100e9.",
         flaws=()
-        if len(terms) == 2
-        else ("the starts that converge stop at different values; the least of them is printed",),
+        if len(terms) < 4
+        else (
+            "the printed coefficients are no minimum: 0.43 % above it on 220 checkpoints, "
+            "0.056 % on 770, after 4,050,000 starts",
+        ),
         note=f"{len(grid):,} starts; also run with Huber(1e-3). "
         + ("" if len(terms) == 2 else "Far more than are needed: give starts=100."),
     )
