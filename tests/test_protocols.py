@@ -87,6 +87,8 @@ def test_every_protocol_says_what_it_is(name: str) -> None:
     assert recipe.name == name
     assert recipe.source.title
     assert recipe.optimiser.text
+    assert str(recipe).startswith(f"{name}: {recipe.source.title}")
+    assert all(flaw in str(recipe) for flaw in recipe.flaws)
     assert parse_loss(recipe.loss.to_dict()) == recipe.loss
     law = as_law(recipe.law)
     if law.declared_variables is not None and isinstance(recipe.starts, (lf.Grid, dict)):

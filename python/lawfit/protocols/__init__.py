@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 
 from ..errors import InputError
-from . import dense, other
 from .recipe import Optimiser, Protocol
 
 __all__ = ["Optimiser", "Protocol", "protocol", "protocols"]
 
-_PROTOCOLS = {p.name: p for p in (*dense.PROTOCOLS, *other.PROTOCOLS)}
+
+@cache
+def _by_name() -> dict[str, Protocol]:
+    from . import dense, other  # only here: most programs use none of them
+
+    return {p.name: p for p in (*dense.PROTOCOLS, *other.PROTOCOLS)}
 
 
 def protocols() -> tuple[str, ...]:
     """Return the names of the published recipes."""
-    return tuple(_PROTOCOLS)
+    return tuple(_by_name())
 
 
 def protocol(name: str) -> Protocol:
@@ -26,8 +31,9 @@ def protocol(name: str) -> Protocol:
     InputError
         If there is none of that name.
     """
-    if name not in _PROTOCOLS:
-        close = difflib.get_close_matches(str(name), _PROTOCOLS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(_PROTOCOLS)}"
+    known = _by_name()
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
         raise InputError(f"there is no protocol {name!r}; {hint}")
-    return _PROTOCOLS[name]
+    return known[name]

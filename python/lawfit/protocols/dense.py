@@ -272,7 +272,8 @@ PROTOCOLS: tuple[Protocol, ...] = (
             "lm",
             options={"max_nfev": 10_000},
         ),
-        rows="Five or six small runs per data set: M = 20 at five sizes, and one over-trained run.",
+        rows="Five small runs per data set: M = 20 at 11M, 79M, 154M and 412M parameters, and "
+        "M = 320 at 11M.",
         note="Starts of E at 0 are 0.001 here. The authors' a is 6**-eta times this law's.",
     ),
     Protocol(

@@ -90,3 +90,20 @@ class Protocol:
     aggregation: str = ""
     flaws: tuple[str, ...] = ()
     note: str = ""
+
+    def __str__(self) -> str:
+        given = len(self.starts) if isinstance(self.starts, Grid) else 1
+        starts = "not recorded" if self.starts == "auto" else f"{given:,}"
+        scale = ", scale fitted" if self.scale == "fitted" else ""
+        arxiv = f", arXiv {self.source.arxiv}" if self.source.arxiv else ""
+        lines = [
+            f"{self.name}: {self.source.title}{arxiv}, {self.source.equation}",
+            f"law: {self.law}",
+            f"objective: {self.residual} residuals, {self.loss}{scale}",
+            f"starts: {starts}",
+            f"optimiser: {self.optimiser.text}",
+        ]
+        parts = {"rows": self.rows, "aggregation": self.aggregation, "note": self.note}
+        lines += [f"{name}: {text}" for name, text in parts.items() if text]
+        lines += [f"known flaw: {flaw}" for flaw in self.flaws]
+        return "\n".join(lines)
