@@ -40,6 +40,10 @@ FORMULAS = {
 }
 
 
+# Recipes of programs rather than papers.
+PACKAGES = {"olmo-core", "marin"}
+
+
 def simulated(recipe: lf.Protocol) -> tuple[lf.Law, lf.Runs]:
     """Return the protocol's law, and runs of it with a little noise."""
     law = as_law(recipe.law)
@@ -86,6 +90,8 @@ def test_every_protocol_says_what_it_is(name: str) -> None:
     recipe = lf.protocol(name)
     assert recipe.name == name
     assert recipe.source.title
+    assert recipe.source.arxiv or "version" in recipe.source.equation or name in PACKAGES
+    assert recipe.rows or recipe.aggregation or recipe.note or recipe.flaws
     assert recipe.optimiser.text
     assert str(recipe).startswith(f"{name}: {recipe.source.title}")
     assert all(flaw in str(recipe) for flaw in recipe.flaws)
@@ -94,6 +100,17 @@ def test_every_protocol_says_what_it_is(name: str) -> None:
     if law.declared_variables is not None and isinstance(recipe.starts, (lf.Grid, dict)):
         given = recipe.starts.values if isinstance(recipe.starts, lf.Grid) else recipe.starts
         assert set(given) | set(recipe.fixed) == {p.name for p in law.declared_parameters}
+
+
+def test_the_published_grid() -> None:
+    points = lf.protocol("hoffmann2022").starts.points()
+    assert {n: len(np.unique(v)) for n, v in points.items()} == {
+        "E": 5, "A": 6, "alpha": 5, "B": 6, "beta": 5,
+    }  # fmt: skip
+    assert len(points["E"]) == 4500
+    np.testing.assert_allclose(np.unique(np.log(points["A"])), np.arange(0, 26, 5), atol=1e-14)
+    np.testing.assert_allclose(np.unique(np.log(points["E"])), np.arange(-1, 1.1, 0.5), atol=1e-15)
+    np.testing.assert_array_equal(np.unique(points["alpha"]), np.arange(0, 2.1, 0.5))
 
 
 @pytest.mark.parametrize(
