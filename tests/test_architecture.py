@@ -144,6 +144,7 @@ PYTHON_LAYERS = (
     {"result", "fitting"},
     {"uncertainty", "planning", "export"},
     {"uncertainty", "planning", "compat", "batch"},
+    {"uncertainty", "planning", "replication"},
     {"benchmark"},
     {"cli"},
     {"__init__", "__main__"},

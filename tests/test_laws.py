@@ -420,25 +420,3 @@ def test_laws_print_and_survive_json() -> None:
 def test_errors(call: Any, text: str) -> None:
     with pytest.raises(lf.InputError, match=text):
         call()
-
-
-# --- protocols -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", lf.protocols())
-def test_every_protocol_is_complete(name: str) -> None:
-    protocol = lf.protocol(name)
-    assert protocol.name == name
-    assert protocol.source.arxiv
-    assert protocol.note
-
-
-def test_the_published_grid() -> None:
-    points = lf.protocol("hoffmann2022").starts.points()
-    assert {n: len(np.unique(v)) for n, v in points.items()} == {
-        "E": 5, "A": 6, "alpha": 5, "B": 6, "beta": 5,
-    }  # fmt: skip
-    assert len(points["E"]) == 4500
-    np.testing.assert_allclose(np.unique(np.log(points["A"])), np.arange(0, 26, 5), atol=1e-14)
-    np.testing.assert_allclose(np.unique(np.log(points["E"])), np.arange(-1, 1.1, 0.5), atol=1e-15)
-    np.testing.assert_array_equal(np.unique(points["alpha"]), np.arange(0, 2.1, 0.5))

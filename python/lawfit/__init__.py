@@ -18,6 +18,7 @@ from .planning.grid import GridResult, grid_search
 from .planning.plan import Plan, plan
 from .protocols import Protocol, protocol, protocols
 from .reduction import envelope, isoflop
+from .replication import compare_protocol
 from .result import Fit, Starts, load
 from .runs import Runs, read
 from .starts import Grid
@@ -51,6 +52,7 @@ __all__ = [
     "Starts",
     "Variable",
     "__version__",
+    "compare_protocol",
     "costs",
     "curve_fit",
     "datasets",

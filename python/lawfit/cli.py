@@ -19,6 +19,9 @@ from .fitting import fit as fit_law
 from .laws import law
 from .planning.plan import plan
 from .result import Fit, load, write_json
+from .planning.allocation import compute_optimal
+from .protocols import protocol as find_protocol
+from .result import Fit, write_json
 from .runs import parse_derivation, read
 from .uncertainty.bootstrap import Bootstrap
 from .uncertainty.intervals import METHODS
@@ -196,7 +199,9 @@ def list_laws(names: tuple[str, ...], theme: str | None, search: str | None, as_
 
 @app.command("fit", no_args_is_help=True)
 @_table_options
-@click.option("--law", "law_text", required=True, help="Name in the catalogue, or a formula.")
+@click.option(
+    "--law", "law_text", help="Name in the catalogue, or a formula. [default: the protocol's]"
+)
 @click.option(
     "--loss", help="huber:1e-3, squared, absolute, quantile:0.9, ... [default: huber:1e-3]"
 )
@@ -232,7 +237,7 @@ def list_laws(names: tuple[str, ...], theme: str | None, search: str | None, as_
 @_quiet
 def fit_command(
     runs: str,
-    law_text: str,
+    law_text: str | None,
     target: str | None,
     column: tuple[str, ...],
     derive: tuple[str, ...],
@@ -264,6 +269,10 @@ def fit_command(
       lawfit fit runs.csv --law chinchilla --bootstrap 4000
       lawfit fit runs.csv --law "E + A / N**alpha" --column N="Model Size" --target val_loss
     """  # noqa: D301
+    if law_text is None:
+        if protocol is None:
+            raise InputError("give --law NAME or FORMULA, or a --protocol, which has its law")
+        law_text = find_protocol(protocol).law
     table = read(
         runs,
         columns=_pairs(column, "--column", 'N="Model Size"'),

@@ -97,8 +97,8 @@ def fit(
         The name of a protocol: its starts. All levels of ``E[family]`` start from one value: drawn
         once, or given as E; given as ``E[wiki]``, ``E[c4]``, ... they start from their own.
     protocol : str, optional
-        A published recipe (`lawfit.protocols`): sets residual, loss, scale and starts where they
-        are not given.
+        A published recipe (`lawfit.protocols`): sets residual, loss, scale, fixed, tied, bounds,
+        where and starts that are not given. `lawfit.protocol(name).law` is the law it is made for.
     columns, derive, where
         Passed to `lawfit.runs.read`: rename, compute and filter before the fit.
     missing : {"raise", "omit"}
@@ -137,6 +137,9 @@ def fit(
     residual = residual or (recipe.residual if recipe else "log")
     loss = parse_loss(loss) if loss is not None else (recipe.loss if recipe else Huber(1e-3))
     scale = scale or (recipe.scale if recipe else "fixed")
+    if recipe is not None:
+        fixed, bounds = fixed or recipe.fixed, bounds or recipe.bounds
+        tied, where = tied or recipe.tied, where or recipe.where
     _check_choice("residual", residual, ("log", "linear", "logit"))
     _check_choice("scale", scale, ("fixed", "fitted"))
     _check_choice("missing", missing, ("raise", "omit"))
@@ -171,7 +174,12 @@ def fit(
     )
     problem = Problem(law.resolved(table), table, settings)
     automatic = isinstance(starts, str) and starts == "auto"
-    points = _starts(problem, AUTO_STARTS if automatic else starts, seed, workers)
+    try:
+        points = _starts(problem, AUTO_STARTS if automatic else starts, seed, workers)
+    except InputError as error:
+        if recipe is None or starts is not recipe.starts:
+            raise
+        raise InputError(f"protocol {recipe.name!r}, made for {recipe.law!r}: {error}") from None
     objective = problem.objective(points)
 
     def run(some: Floats) -> dict[str, Any]:

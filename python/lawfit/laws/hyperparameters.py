@@ -312,8 +312,9 @@ CBS_STEPS = Law(
     example={"a": 2000.0, "b": 2.4e6, "alpha": 0.97},
     protocol=_CBS_FIT,
     notes="One fit per model and target loss. The definition of the critical batch matters: from "
-    "the released table this form gives an exponent of .47 in N as in the source or .36, depending "
-    "on where linear scaling is measured, and critical-batch-time-data gives .61. Form read in the "
+    "the released table this form gives an exponent in N of .30 to .38, depending on where linear "
+    "scaling is measured; the source's .468 comes from critical-batch-time-data and 20 % more "
+    "tokens than at 256 sequences, and B_crit itself gives .62. Form read in the "
     "authors' notebook, coefficients per model not printed: the example is ours.",
     verified=False,
 )
@@ -348,8 +349,10 @@ CBS_SIZE = Law(
             "zhang2024",
             {"c": 93.197, "p": 0.4683},
             "authors' notebook plots/chinchilla.ipynb",
-            "N in millions, B_crit in sequences of 512 tokens, 20 % overhead over linear scaling",
-            "five models, 85M to 1.2B, with D = 20 N",
+            "N in millions, B_crit in sequences of 512 tokens",
+            "five models, 85M to 1.2B, with D = 20 N. B_crit is the batch that needs 20 % more "
+            "tokens than one of 256 by critical-batch-time-data, fitted per model: the released "
+            "table then gives these figures to all digits",
         )
     ],
     protocol=_CBS_FIT,
