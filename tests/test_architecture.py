@@ -139,6 +139,7 @@ PYTHON_LAYERS = (
     {"datasets", "listing", "problem"},
     {"result", "fitting"},
     {"uncertainty", "planning"},
+    {"selection"},
     {"benchmark"},
     {"cli"},
     {"__init__", "__main__"},

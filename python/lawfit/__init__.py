@@ -5,7 +5,7 @@ from __future__ import annotations
 import os as _os
 
 from . import _core as _core
-from . import costs, datasets, reduction
+from . import costs, datasets, reduction, selection
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
@@ -16,13 +16,17 @@ from .protocols import Protocol, protocol, protocols
 from .reduction import envelope, isoflop
 from .result import Fit, Starts, load
 from .runs import Runs, read
+from .selection.backtest import Backtest, backtest
+from .selection.compare import Comparison, compare
 from .starts import Grid
 
 __version__: str = _core.info()["version"]
 
 __all__ = [
     "Absolute",
+    "Backtest",
     "Cauchy",
+    "Comparison",
     "Fit",
     "FitError",
     "FormulaError",
@@ -44,6 +48,8 @@ __all__ = [
     "Starts",
     "Variable",
     "__version__",
+    "backtest",
+    "compare",
     "costs",
     "datasets",
     "envelope",
@@ -57,6 +63,7 @@ __all__ = [
     "protocols",
     "read",
     "reduction",
+    "selection",
 ]
 
 if hasattr(_os, "register_at_fork"):

@@ -1,0 +1,1 @@
+"""Laws compared by what they predict."""
