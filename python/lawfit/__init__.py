@@ -18,6 +18,8 @@ from .result import Fit, Starts, load
 from .runs import Runs, read
 from .selection.backtest import Backtest, backtest
 from .selection.compare import Comparison, compare
+from .selection.crossover import Crossover, Gain, compute_equivalent_gain, crossover
+from .selection.multiverse import Multiverse, multiverse
 from .starts import Grid
 
 __version__: str = _core.info()["version"]
@@ -27,9 +29,11 @@ __all__ = [
     "Backtest",
     "Cauchy",
     "Comparison",
+    "Crossover",
     "Fit",
     "FitError",
     "FormulaError",
+    "Gain",
     "Grid",
     "GridResult",
     "Huber",
@@ -38,6 +42,7 @@ __all__ = [
     "Law",
     "LawfitError",
     "LogCosh",
+    "Multiverse",
     "Parameter",
     "Protocol",
     "Published",
@@ -50,7 +55,9 @@ __all__ = [
     "__version__",
     "backtest",
     "compare",
+    "compute_equivalent_gain",
     "costs",
+    "crossover",
     "datasets",
     "envelope",
     "fit",
@@ -59,6 +66,7 @@ __all__ = [
     "law",
     "laws",
     "load",
+    "multiverse",
     "protocol",
     "protocols",
     "read",

@@ -16,7 +16,6 @@ from ..laws import as_law
 from ..progress import Progress, reporter
 from ..result import Fit
 from ..runs import Runs
-from ..tables import named
 from .layout import lines
 from .refits import Errors, Refits, in_space, prepare
 from .splitters import Cut, LeaveOneGroupOut, Rolling, column_values, cuts_of, log_reach

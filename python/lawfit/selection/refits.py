@@ -149,8 +149,8 @@ def prepare(
 class Refits:
     """A law and its settings, to be fitted on any rows of a table.
 
-    Every fit starts from where the fit of the whole table ended and from that one's starts, of which
-    ``starts="auto"`` takes the first 100 only.
+    Every fit starts from where the fit of the whole table ended and from that one's starts (the
+    first 100 of them with ``starts="auto"``).
 
     Parameters
     ----------

@@ -364,7 +364,7 @@ def _levels(X: Any, given: Any, what: str) -> tuple[tuple[str, ...], Rows]:
 def _named(X: Any, name: str, what: str) -> Runs:
     if isinstance(X, Runs):
         return X
-    if isinstance(X, np.ndarray) or isinstance(X, Sequence):
+    if isinstance(X, (np.ndarray, Sequence)):
         raise InputError(
             f"{what} {name!r}: this table is an array without names; give the number of a column"
         )
@@ -454,7 +454,7 @@ def _row_numbers(given: Any, n: int) -> Rows:
         rows = np.flatnonzero(rows)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise InputError("a splitter must give row numbers (integers) or masks of all rows")
-    if rows.size and not (0 <= rows.min() and rows.max() < n):
+    if rows.size and not (rows.min() >= 0 and rows.max() < n):
         raise InputError(f"a splitter gives row {int(rows.max())}; rows go from 0 to {n - 1}")
     return rows.astype(np.intp)
 
