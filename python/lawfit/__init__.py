@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os as _os
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from . import _core as _core
-from . import costs, datasets, reduction, selection
+from . import costs, datasets, reduction
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
@@ -16,11 +18,22 @@ from .protocols import Protocol, protocol, protocols
 from .reduction import envelope, isoflop
 from .result import Fit, Starts, load
 from .runs import Runs, read
-from .selection.backtest import Backtest, backtest
-from .selection.compare import Comparison, compare
-from .selection.crossover import Crossover, Gain, compute_equivalent_gain, crossover
-from .selection.multiverse import Multiverse, multiverse
 from .starts import Grid
+
+if _TYPE_CHECKING:
+    from . import selection
+    from .selection import (
+        Backtest,
+        Comparison,
+        Crossover,
+        Gain,
+        Multiverse,
+        backtest,
+        compare,
+        compute_equivalent_gain,
+        crossover,
+        multiverse,
+    )
 
 __version__: str = _core.info()["version"]
 
@@ -77,3 +90,29 @@ __all__ = [
 if hasattr(_os, "register_at_fork"):
     # The threads of an OpenMP runtime do not survive a fork, and waiting for them would hang.
     _os.register_at_fork(after_in_child=_core.set_serial_only)
+
+# Loaded when first used: most scripts need none of them.
+_LATE = {
+    "Backtest": "selection",
+    "Comparison": "selection",
+    "Crossover": "selection",
+    "Gain": "selection",
+    "Multiverse": "selection",
+    "backtest": "selection",
+    "compare": "selection",
+    "compute_equivalent_gain": "selection",
+    "crossover": "selection",
+    "multiverse": "selection",
+    "selection": "",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f"{__name__}.{_LATE[name] or name}")
+    value = getattr(module, name) if _LATE[name] else module
+    globals()[name] = value
+    return value

@@ -19,8 +19,6 @@ from .laws import law
 from .planning.allocation import compute_optimal
 from .result import Fit, write_json
 from .runs import Runs, parse_derivation, read
-from .selection import backtest as backtest_law
-from .selection import compare as compare_laws
 from .uncertainty.bootstrap import Bootstrap
 
 __all__ = ["app", "run"]
@@ -381,6 +379,8 @@ def backtest_command(law: str, json_out: str | None, quiet: bool, **given: Any) 
       lawfit backtest runs.csv --law chinchilla --order "6*N*D" --steps 5
       lawfit backtest runs.csv --law chinchilla --by family
     """  # noqa: D301
+    from .selection import backtest as backtest_law
+
     table, settings = _table_and_settings(given)
     with _progress("splits", quiet) as progress:
         result = backtest_law(law, table, progress=progress, **settings)
@@ -414,6 +414,8 @@ def compare_command(
     Example:
       lawfit compare runs.csv --law chinchilla --law kaplan --law "mine = E + A / C**p"
     """  # noqa: D301
+    from .selection import compare as compare_laws
+
     table, settings = _table_and_settings(given)
     named = [re.fullmatch(r"\s*([\w-]+)\s*=(?!=)\s*(.+)", text) for text in law]
     laws = {m[1] if m else text: m[2] if m else text for m, text in zip(named, law, strict=True)}

@@ -252,8 +252,9 @@ class Backtest:
             *lines(shown, percent | {"bias outside": "+.4f", "reach": ".3g"}),
         ]
         inside, outside = self.inside, self.outside
+        told = f"{outside.are:.2%} outside" if outside.rows else "nothing predicted"
         text.append(
-            f"mean absolute relative error {inside.are:.2%} inside, {outside.are:.2%} outside "
+            f"mean absolute relative error {inside.are:.2%} inside, {told} "
             f"({outside.rows} predictions)"
         )
         correlation = self.distance_correlation

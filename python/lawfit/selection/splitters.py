@@ -30,6 +30,8 @@ __all__ = [
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+ROUNDING = 1e-9  # of a share of training
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -280,11 +282,11 @@ class TrainingGrid(Splitter):
                 f"counts {list(counts)}: only {len(smaller)} models are smaller than "
                 f"{levels[largest]!r}"
             )
-        test = of[largest][done[of[largest]] > 1.0 - self.test]
+        test = of[largest][done[of[largest]] > 1.0 - self.test + ROUNDING]
         return [
             Cut(
                 f"{count} model{'s' * (count > 1)}, {share:.3g} of training",
-                np.flatnonzero(np.isin(index, smaller[:count]) & (done <= share)),
+                np.flatnonzero(np.isin(index, smaller[:count]) & (done <= share + ROUNDING)),
                 test,
                 {"models": float(count), "share": float(share)},
             )
