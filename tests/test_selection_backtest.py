@@ -115,7 +115,11 @@ def families(noise: float = 0.0) -> dict[str, Any]:
     family = np.repeat(["a", "b", "c"], 20)
     shift = {"a": 1.0, "b": 1.2, "c": 1.6}
     e = np.array([shift[f] for f in family])
-    return {"N": n, "family": family, "loss": e + 40 / n**0.25 * np.exp(noise * rng.normal(size=60))}
+    return {
+        "N": n,
+        "family": family,
+        "loss": e + 40 / n**0.25 * np.exp(noise * rng.normal(size=60)),
+    }
 
 
 def test_a_group_is_left_out_at_a_time() -> None:

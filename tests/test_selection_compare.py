@@ -79,10 +79,15 @@ def test_the_normaliser_of_a_spread(loss: Any) -> None:
     integrate = pytest.importorskip("scipy.integrate")
     for t in (2e-5, 1e-4) if isinstance(loss, lf.Cauchy) else (1e-5, 1e-3, 0.3):
         value = sum(
-            integrate.quad(
-                lambda r: float(np.exp(-rho(loss, np.array(r)) / t)), a, b, limit=500
-            )[0]
-            for a, b in ((-np.inf, -1.0), (-1, -0.05), (-0.05, 0), (0, 0.05), (0.05, 1), (1, np.inf))
+            integrate.quad(lambda r: float(np.exp(-rho(loss, np.array(r)) / t)), a, b, limit=500)[0]
+            for a, b in (
+                (-np.inf, -1.0),
+                (-1, -0.05),
+                (-0.05, 0),
+                (0, 0.05),
+                (0.05, 1),
+                (1, np.inf),
+            )
         )
         assert log_normaliser(loss, t) == pytest.approx(math.log(value), abs=1e-6)
 
@@ -244,10 +249,12 @@ def test_nested_tests(compared: lf.Comparison, runs: lf.Runs) -> None:
         n, more = runs.n, len(big.free) - len(small.free)
         assert test.parameters == more
         assert test.ratio == pytest.approx(n * math.log(small.objective / big.objective))
-        assert test.p_ratio == pytest.approx(stats.chi2.sf(test.ratio, more), abs=1e-300)
+        assert test.p_ratio == pytest.approx(stats.chi2.sf(test.ratio, more), rel=1e-8, abs=1e-300)
         f = (small.objective - big.objective) / more / (big.objective / (n - len(big.free)))
         assert test.f == pytest.approx(f)
-        assert test.p_f == pytest.approx(stats.f.sf(f, more, n - len(big.free)), abs=1e-300)
+        assert test.p_f == pytest.approx(
+            stats.f.sf(f, more, n - len(big.free)), rel=1e-8, abs=1e-300
+        )
     far = next(t for t in compared.tests if t.small == "size only")
     assert far.p_ratio < 1e-20
     robust = lf.compare(["chinchilla", "E + A / N**alpha"], runs, by="aic",
@@ -259,7 +266,7 @@ def test_nested_tests(compared: lf.Comparison, runs: lf.Runs) -> None:
 def test_a_true_restriction_is_rejected_as_often_as_it_should() -> None:
     """Under a true smaller law the p-values are even: few below 5 %, many above 50 %."""
     p = []
-    for seed in range(60):
+    for seed in range(30):
         table = sample(50, seed=seed)
         found = lf.compare(
             {"small": (POWER, {"fixed": {"alpha": 0.4}}), "big": POWER},

@@ -306,15 +306,14 @@ def _axes(
     protocol: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """Return the options of every choice: name of the choice, name of the option, value."""
-    many = not isinstance(law, (Law, str))
-    laws = law if isinstance(law, Mapping) else {_law_name(one): one for one in law} if many else {}
-    laws = laws if many else {_law_name(law): law}
+    if isinstance(law, (Law, str)):
+        law = [law]
+    laws = law if isinstance(law, Mapping) else {_law_name(one): one for one in law}
     axes: dict[str, dict[str, Any]] = {"law": {str(k): as_law(v) for k, v in laws.items()}}
-    losses: dict[str, Loss] = {
-        f"huber:{_number(d):g}": Huber(_number(d)) for d in _listed("delta", delta)
-    }
-    losses |= {str(parse_loss(one)): parse_loss(one) for one in _listed("loss", loss)}
-    axes["delta" if delta and not loss else "loss"] = losses
+    deltas = [_number(d) for d in _listed("delta", delta)]
+    given = [parse_loss(one) for one in _listed("loss", loss)]
+    losses: dict[str, Loss] = {f"huber:{d:g}": Huber(d) for d in deltas}
+    axes["loss" if given else "delta"] = losses | {str(one): one for one in given}
     axes["residual"] = _one_of("residual", residual, ("log", "linear", "logit"))
     axes["scale"] = _one_of("scale", scale, ("fixed", "fitted"))
     axes["where"] = _by_name("where", where)
