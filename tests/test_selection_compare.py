@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -77,17 +78,14 @@ def rho(loss: Any, r: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_the_normaliser_of_a_spread(loss: Any) -> None:
     integrate = pytest.importorskip("scipy.integrate")
+    ends = [-np.inf, -1.0, -0.05, 0.0, 0.05, 1.0, np.inf]
     for t in (2e-5, 1e-4) if isinstance(loss, lf.Cauchy) else (1e-5, 1e-3, 0.3):
+
+        def density(r: float, t: float = t) -> float:
+            return float(np.exp(-rho(loss, np.array(r)) / t))
+
         value = sum(
-            integrate.quad(lambda r: float(np.exp(-rho(loss, np.array(r)) / t)), a, b, limit=500)[0]
-            for a, b in (
-                (-np.inf, -1.0),
-                (-1, -0.05),
-                (-0.05, 0),
-                (0, 0.05),
-                (0.05, 1),
-                (1, np.inf),
-            )
+            integrate.quad(density, a, b, limit=500)[0] for a, b in itertools.pairwise(ends)
         )
         assert log_normaliser(loss, t) == pytest.approx(math.log(value), abs=1e-6)
 

@@ -53,9 +53,8 @@ def test_every_universe_is_a_fit_by_hand(many: lf.Multiverse) -> None:
         assert u.value == pytest.approx(fit.params["alpha"], rel=1e-6)
         assert u.fit is not None
         assert u.fit.nobs == fit.nobs
-    with_outlier = [u for u in many.universes if u.choices == {
-        "loss": "squared", "residual": "log", "where": "all", "outliers": "residual:6"}]  # fmt: skip
-    assert [u.dropped for u in with_outlier] == [1]
+    wanted = {"loss": "squared", "residual": "log", "where": "all", "outliers": "residual:6"}
+    assert [u.dropped for u in many.universes if u.choices == wanted] == [1]
 
 
 def test_effects_are_those_of_an_analysis_of_variance(many: lf.Multiverse) -> None:

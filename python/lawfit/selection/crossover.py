@@ -501,7 +501,7 @@ def _needed(x: Floats, y: Floats, loss: float, curve: Curve | None) -> float:
     x, y = x[known], y[known]
     if math.isnan(loss) or not len(x):
         return math.nan
-    down = y <= loss
+    down = y < loss
     if not down.any():
         return math.inf
     k = int(np.argmax(down))
