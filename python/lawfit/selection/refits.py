@@ -221,7 +221,8 @@ def _start_points(fit: Fit, most: int | None) -> dict[str, Floats]:
     assert problem is not None
     assert end is not None
     assert points is not None
-    values = problem.to_params(np.vstack([end[None, :], points[:most]]))
+    with np.errstate(over="ignore"):  # a parameter that ran off
+        values = problem.to_params(np.vstack([end[None, :], points[:most]]))
     for name, column in values.items():
         # Back from its logarithm, a start at a bound may lie beyond it by a rounding error.
         low, high = problem._by_name[name].bounds
