@@ -145,6 +145,8 @@ PYTHON_LAYERS = (
     {"uncertainty", "planning", "export"},
     {"uncertainty", "planning", "compat", "batch"},
     {"uncertainty", "planning", "replication"},
+    {"uncertainty", "planning"},
+    {"selection"},
     {"benchmark"},
     {"cli"},
     {"__init__", "__main__"},

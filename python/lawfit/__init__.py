@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os as _os
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from . import _core as _core
 from . import costs, datasets, reduction
@@ -23,14 +25,33 @@ from .result import Fit, Starts, load
 from .runs import Runs, read
 from .starts import Grid
 
+if _TYPE_CHECKING:
+    from . import selection
+    from .selection import (
+        Backtest,
+        Comparison,
+        Crossover,
+        Gain,
+        Multiverse,
+        backtest,
+        compare,
+        compute_equivalent_gain,
+        crossover,
+        multiverse,
+    )
+
 __version__: str = _core.info()["version"]
 
 __all__ = [
     "Absolute",
+    "Backtest",
     "Cauchy",
+    "Comparison",
+    "Crossover",
     "Fit",
     "FitError",
     "FormulaError",
+    "Gain",
     "Grid",
     "GridResult",
     "Huber",
@@ -41,6 +62,7 @@ __all__ = [
     "LogCosh",
     "NotTracedWarning",
     "OptimizeWarning",
+    "Multiverse",
     "Parameter",
     "Plan",
     "Protocol",
@@ -55,6 +77,10 @@ __all__ = [
     "compare_protocol",
     "costs",
     "curve_fit",
+    "backtest",
+    "compare",
+    "compute_equivalent_gain",
+    "crossover",
     "datasets",
     "envelope",
     "export_model",
@@ -67,10 +93,12 @@ __all__ = [
     "least_squares",
     "load",
     "plan",
+    "multiverse",
     "protocol",
     "protocols",
     "read",
     "reduction",
+    "selection",
 ]
 
 if hasattr(_os, "register_at_fork"):
@@ -84,3 +112,25 @@ def __getattr__(name: str) -> object:
 
         return ScalingLawRegressor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Loaded when first used: most scripts need none of them.
+_LATE = {
+    "Backtest": "selection",
+    "Comparison": "selection",
+    "Crossover": "selection",
+    "Gain": "selection",
+    "Multiverse": "selection",
+    "backtest": "selection",
+    "compare": "selection",
+    "compute_equivalent_gain": "selection",
+    "crossover": "selection",
+    "multiverse": "selection",
+    "selection": "",
+}
+def __getattr__(name: str) -> _Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+    module = import_module(f"{__name__}.{_LATE[name] or name}")
+    value = getattr(module, name) if _LATE[name] else module
+    globals()[name] = value
+    return value

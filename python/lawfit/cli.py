@@ -22,7 +22,7 @@ from .result import Fit, load, write_json
 from .planning.allocation import compute_optimal
 from .protocols import protocol as find_protocol
 from .result import Fit, write_json
-from .runs import parse_derivation, read
+from .runs import Runs, parse_derivation, read
 from .uncertainty.bootstrap import Bootstrap
 from .uncertainty.intervals import METHODS
 from .uncertainty.resampling import KINDS
@@ -452,6 +452,110 @@ def plan_command(
         print(made.summary())
     if json_out is not None:
         write_json(json_out, made.to_dict())
+
+
+def _settings_options(command: Command) -> Command:
+    """Add what every command that compares fits takes: settings of the fits, and outputs."""
+    for option in (
+        _quiet,
+        click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write here."),
+        _threads,
+        click.option("--seed", "rng", type=click.IntRange(min=0), default=0, help="Seed."),
+        click.option("--missing", default="raise", help="Rows not finite: raise or omit."),
+        click.option("--starts", default="auto", help="auto, or a number."),
+        click.option("--protocol", help="A published recipe, e.g. hoffmann2022."),
+        click.option("--scale", help="fixed or fitted. [default: fixed]"),
+        click.option("--residual", help="log, linear or logit. [default: log]"),
+        click.option("--loss", help="huber:1e-3, squared, ... [default: huber:1e-3]"),
+        click.option("--order", default="C", help='Column or formula. [default: C, or "6*N*D"]'),
+    ):
+        command = option(command)
+    return command
+
+
+def _table_and_settings(given: dict[str, Any]) -> tuple[Runs, dict[str, Any]]:
+    """Split a command's options into the table and what is passed on."""
+    table = read(
+        given.pop("runs"),
+        columns=_pairs(given.pop("column"), "--column", 'N="Model Size"'),
+        derive=dict(map(parse_derivation, given.pop("derive"))),
+        where=given.pop("where"),
+    )
+    if re.fullmatch(r"[+-]?[0-9]+", given["starts"]):
+        given["starts"] = int(given["starts"])
+    return table, given
+
+
+@app.command("backtest", no_args_is_help=True)
+@_table_options
+@_settings_options
+@click.option("--law", required=True, help="Name in the catalogue, or a formula.")
+@click.option("--steps", type=int, default=5, help="Number of splits. [default: 5]")
+@click.option("--first", type=float, help="Share of the rows in the first training set.")
+@click.option("--ahead", default="next", help="Predict up to the next border, or all larger runs.")
+@click.option("--by", metavar="COLUMN", help="Leave out one group of this column at a time.")
+def backtest_command(law: str, json_out: str | None, quiet: bool, **given: Any) -> int:
+    """Fit a law on small runs and predict larger ones.
+
+    \b
+    Examples:
+      lawfit backtest runs.csv --law chinchilla --order "6*N*D" --steps 5
+      lawfit backtest runs.csv --law chinchilla --by family
+    """  # noqa: D301
+    from .selection import backtest as backtest_law
+
+    table, settings = _table_and_settings(given)
+    with _progress("splits", quiet) as progress:
+        result = backtest_law(law, table, progress=progress, **settings)
+    if not quiet:
+        print(result)
+    if json_out is not None:
+        pooled = {"inside": vars(result.inside), "outside": vars(result.outside)}
+        write_json(json_out, {"law": str(law), "splits": result.table(), **pooled})
+    if len(result.failed) == len(result.splits):
+        return _fail("no split could be predicted", 1)
+    return 0
+
+
+@app.command("compare", no_args_is_help=True)
+@_table_options
+@_settings_options
+@_many("--law", metavar="LAW", help='Name in the catalogue, formula, or "name = formula".')
+@click.option("--by", default="holdout", help="holdout, backtest, group, cv, loo, aic, aicc, bic.")
+@click.option("--share", type=float, default=0.5, help="Share of the rows that holdout fits.")
+@click.option("--steps", type=int, default=5, help="Number of steps of backtest.")
+@click.option("--folds", type=int, default=5, help="Number of folds of cv.")
+@click.option("--groups", metavar="COLUMN", help="Groups to leave out one at a time.")
+@click.option("--metric", default="are", help="are, rmse or mae.")
+@_many("--nested", metavar="SMALL,BIG", help="Laws of which the second contains the first.")
+def compare_command(
+    law: tuple[str, ...], nested: tuple[str, ...], json_out: str | None, quiet: bool, **given: Any
+) -> int:
+    """Rank laws by what they predict.
+
+    \b
+    Example:
+      lawfit compare runs.csv --law chinchilla --law kaplan --law "mine = E + A / C**p"
+    """  # noqa: D301
+    from .selection import compare as compare_laws
+
+    table, settings = _table_and_settings(given)
+    named = [re.fullmatch(r"\s*([\w-]+)\s*=(?!=)\s*(.+)", text) for text in law]
+    laws = {m[1] if m else text: m[2] if m else text for m, text in zip(named, law, strict=True)}
+    if len(laws) < len(law):
+        raise InputError('two laws have the same name; name them: --law "name = formula"')
+    pairs = [tuple(name.strip() for name in text.split(",")) for text in nested]
+    with _progress("fits", quiet) as progress:
+        result = compare_laws(laws, table, nested=pairs, progress=progress, **settings)
+    if not quiet:
+        print(result)
+    if json_out is not None:
+        tests = [vars(test) for test in result.tests]
+        best = result.best.to_dict()
+        write_json(
+            json_out, {"by": result.by, "laws": result.table(), "tests": tests, "best": best}
+        )
+    return 0
 
 
 @app.command()

@@ -1,0 +1,200 @@
+"""Crossovers and gains: closed forms of two power laws, pairing of draws, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lawfit as lf
+
+BUDGETS = np.geomspace(1e17, 1e20, 40)
+LAW = lf.Law("A / C**p", variables=["C"])
+
+
+def power(a: float, p: float, noise: float = 0.0, seed: int = 0) -> lf.Fit:
+    noisy = np.exp(noise * np.random.default_rng(seed).normal(size=40))
+    return lf.fit(LAW, {"C": BUDGETS, "loss": a / BUDGETS**p * noisy}, starts=10)
+
+
+@pytest.fixture(scope="module")
+def exact() -> tuple[lf.Fit, lf.Fit]:
+    """A is better from C = 2**(1 / 0.015) = 1.171e20 on."""
+    return power(40, 0.06), power(20, 0.045)
+
+
+@pytest.fixture(scope="module")
+def noisy() -> tuple[lf.Fit, lf.Fit]:
+    return power(40, 0.06, 0.003, 1), power(20, 0.045, 0.003, 2)
+
+
+def where_equal(a: Any, b: Any) -> Any:
+    return (a["A"] / b["A"]) ** (1 / (a["p"] - b["p"]))
+
+
+def test_where_two_power_laws_cross(exact: tuple[lf.Fit, lf.Fit]) -> None:
+    a, b = exact
+    found = lf.crossover(a, b, draws=0)
+    expected = 2 ** (1 / 0.015)
+    assert found.at == pytest.approx(expected, rel=1e-5)
+    assert found.crossings == ((found.at, "a"),)
+    assert found.between == (BUDGETS[0], pytest.approx(1e3 * BUDGETS[-1]))
+    assert f"from C = {found.at:.4g} on" in str(found)
+    assert math.isnan(found.probability())
+    other = lf.crossover(b, a, draws=0)
+    assert other.at == math.inf  # b is not the better one at the end
+    assert other.crossings == ((found.at, "b"),)
+    assert "does not overtake" in str(other)
+    above = lf.crossover(a, b, between=(1e21, 1e25), draws=0)
+    assert above.at == 0.0
+    assert "everywhere" in str(above)
+
+
+def test_draws_of_a_crossover_are_those_of_the_fits(noisy: tuple[lf.Fit, lf.Fit]) -> None:
+    a, b = noisy
+    found = lf.crossover(a, b, draws=50, rng=3)
+    assert not found.paired
+    expected = where_equal(a.bootstrap(50, rng=3).draws, b.bootstrap(50, rng=4).draws)
+    # Where all cross within the range; places between those of the grid are interpolated.
+    inside = (expected > found.between[0]) & (expected < found.between[1])
+    assert inside.all()
+    np.testing.assert_allclose(found.draws, expected, rtol=2e-2)
+    low, high = found.interval()
+    assert low < found.at < high
+    assert found.probability() == 1.0
+    for place in (1e19, found.at, 1e22):
+        share = np.mean(expected < place)
+        assert found.probability(place) == pytest.approx(share, abs=0.05)
+    given = lf.crossover(a, b, draws=(a.bootstrap(50, rng=3), b.bootstrap(50, rng=4)))
+    np.testing.assert_array_equal(given.draws, found.draws)
+    assert "independent draws" in str(found)
+
+
+def test_fits_to_one_table_draw_the_same_rows(free_fit: lf.Fit, runs: lf.Runs) -> None:
+    along: dict[str, Any] = {"along": "N", "given": {"D": 1e10}, "between": (1e8, 1e11)}
+    again = lf.crossover(free_fit, free_fit, draws=20, **along)
+    assert again.paired
+    np.testing.assert_array_equal(again.gaps, 0.0)  # the same rows, the same fits
+    tied = lf.fit("chinchilla", runs, tied=[("alpha", "beta")])
+    found = lf.crossover(free_fit, tied, draws=20, **along)
+    assert found.paired
+    boots = free_fit.bootstrap(20, rng=0), tied.bootstrap(20, rng=1)
+    apart = lf.crossover(free_fit, tied, draws=boots, **along)
+    assert not apart.paired
+    middle = len(found.places) // 2
+    assert np.std(found.gaps[:, middle]) < np.std(apart.gaps[:, middle])
+
+
+def test_along_the_compute_optimal_frontier(free_fit: lf.Fit, runs: lf.Runs) -> None:
+    """Against a law of C alone that is the frontier times a power, the crossing is known."""
+    from lawfit.planning.allocation import compute_optimal
+
+    c = np.geomspace(1e19, 1e23, 30)
+    frontier = compute_optimal(free_fit.law, free_fit.params, c.tolist()).loss
+    bent = frontier * (c / 1e21) ** 0.01
+    other = lf.fit("E + A / C**p", {"C": c, "loss": bent}, starts=20)
+    found = lf.crossover(free_fit, other, between=(1e20, 1e22), draws=5)
+    assert np.isfinite(found.gaps).all()
+    assert found.at == pytest.approx(1e21, rel=0.1)
+    at = compute_optimal(free_fit.law, free_fit.params, [found.at]).loss
+    np.testing.assert_allclose(other.predict({"C": [found.at]}), at, rtol=1e-7)
+
+
+def test_along_a_variable_with_the_others_given(free_fit: lf.Fit, runs: lf.Runs) -> None:
+    small = lf.fit("E + A / N**alpha", runs)
+    found = lf.crossover(free_fit, small, "N", given={"D": 1e9}, draws=0, between=(1e7, 1e12))
+    for place, better in found.crossings:
+        for factor, expected in ((0.99, "a" if better == "b" else "b"), (1.01, better)):
+            point = {"N": [place * factor], "D": [1e9]}
+            gap = free_fit.predict(point) - small.predict({"N": point["N"]})
+            assert (gap[0] < 0) == (expected == "a")
+    assert found.crossings
+
+
+def test_levels_of_groups_are_given() -> None:
+    c = np.tile(BUDGETS, 2)
+    family = np.repeat(["x", "y"], 40)
+    loss = np.where(family == "x", 40, 35) / c**0.06
+    fit = lf.fit("A[family] / C**p", {"C": c, "loss": loss, "family": family}, starts=10)
+    other = power(20, 0.045)
+    for level, a in (("x", 40), ("y", 35)):
+        found = lf.crossover(fit, other, given={"family": level}, draws=10, between=(1e14, 1e23))
+        assert found.at == pytest.approx((a / 20) ** (1 / 0.015), rel=1e-4)
+        assert len(found.draws) == 10
+    with pytest.raises(lf.InputError, match="no value given for family"):
+        lf.crossover(fit, other, draws=0)
+
+
+def test_the_gain_of_two_power_laws(
+    exact: tuple[lf.Fit, lf.Fit], noisy: tuple[lf.Fit, lf.Fit]
+) -> None:
+    a, b = exact
+    budgets = np.array([1e18, 1e20, 1e22])
+    found = lf.compute_equivalent_gain(a, b, budgets, draws=0)
+    loss = 40 / budgets**0.06
+    expected = (20 / loss) ** (1 / 0.045) / budgets
+    np.testing.assert_allclose(found.loss, loss, rtol=1e-8)
+    np.testing.assert_allclose(found.gain, expected, rtol=1e-5)
+    a, b = noisy
+    found = lf.compute_equivalent_gain(a, b, 1e22, draws=40, rng=1)
+    x, y = a.bootstrap(40, rng=1).draws, b.bootstrap(40, rng=2).draws
+    loss = x["A"] / 1e22 ** x["p"]
+    np.testing.assert_allclose(found.draws[0], (y["A"] / loss) ** (1 / y["p"]) / 1e22, rtol=1e-3)
+    low, high = found.interval()
+    assert low[0] < found.gain[0] < high[0]
+    assert found.probability().tolist() == [1.0]
+    assert found.probability(over=1e9).tolist() == [0.0]
+    assert "above 1 in 100.0% of draws" in str(found)
+
+
+def test_a_gain_that_is_out_of_reach(exact: tuple[lf.Fit, lf.Fit]) -> None:
+    a, b = exact
+    floor = lf.fit("E + A / C**p", {"C": BUDGETS, "loss": 2.5 + 9 / BUDGETS**0.05}, starts=20)
+    assert lf.compute_equivalent_gain(a, floor, 1e22, draws=0).gain.tolist() == [math.inf]
+    reached = lf.compute_equivalent_gain(floor, a, 1e10, draws=0)
+    assert reached.gain == pytest.approx([(40 / reached.loss[0]) ** (1 / 0.06) / 1e10], rel=1e-5)
+    weak = power(4000, 0.06)
+    assert lf.compute_equivalent_gain(weak, b, 1e18, draws=0).gain.tolist() == [0.0]
+    assert lf.compute_equivalent_gain(a, a, [1e19], draws=0).gain == pytest.approx([1.0], rel=1e-6)
+
+
+def test_the_same_seed_gives_the_same_bits(noisy: tuple[lf.Fit, lf.Fit]) -> None:
+    one, two = (lf.crossover(*noisy, draws=20, threads=t) for t in (1, 2))
+    np.testing.assert_array_equal(one.draws, two.draws)
+    assert one.interval() == two.interval()
+
+
+Pair = tuple[lf.Fit, lf.Fit]
+BAD: list[tuple[Callable[[Pair], Any], str]] = [
+    (lambda p: lf.crossover(*p, "N"), "has no variable 'N'|no column 'N'"),
+    (lambda p: lf.crossover(*p, "N", between=(1, 2)), "no variable 'N'"),
+    (lambda p: lf.crossover(*p, between=(2, 1)), "smaller first"),
+    (lambda p: lf.crossover(*p, between=3), "pair of numbers"),
+    (lambda p: lf.crossover(*p, draws=1), "2 or more"),
+    (lambda p: lf.crossover(*p, draws=0).interval(95), "between 0 and 1"),
+    (lambda p: lf.crossover(*p, draws=9).probability(1.0), "outside the range"),
+    (lambda p: lf.compute_equivalent_gain(*p, -1.0), "above 0"),
+    (lambda p: lf.compute_equivalent_gain(*p, [[1e20]]), "above 0"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), BAD, ids=[words for _, words in BAD])
+def test_bad_requests_are_answered(exact: Pair, call: Callable[[Pair], Any], words: str) -> None:
+    with pytest.raises(lf.InputError, match=words):
+        call(exact)
+
+
+def test_fits_from_files_need_a_range(exact: Pair, tmp_path: Path) -> None:
+    a, b = exact
+    a.save(tmp_path / "a.json")
+    loaded = lf.load(tmp_path / "a.json")
+    with pytest.raises(lf.InputError, match="between"):
+        lf.crossover(loaded, b, draws=0)
+    found = lf.crossover(loaded, b, draws=0, between=(1e17, 1e23))
+    assert found.at == pytest.approx(2 ** (1 / 0.015), rel=1e-4)
+    with pytest.raises(lf.InputError, match="fit again"):
+        lf.crossover(loaded, b, between=(1e17, 1e23))
