@@ -142,11 +142,9 @@ PYTHON_LAYERS = (
     {"reduction", "laws", "losses", "starts", "protocols", "groups"},
     {"datasets", "listing", "problem"},
     {"result", "fitting"},
-    {"uncertainty", "planning", "export"},
-    {"uncertainty", "planning", "compat", "batch"},
-    {"uncertainty", "planning", "replication"},
-    {"uncertainty", "planning"},
+    {"uncertainty", "planning", "export", "compat", "batch", "replication"},
     {"selection"},
+    {"plots"},
     {"benchmark"},
     {"cli"},
     {"__init__", "__main__"},
@@ -154,6 +152,7 @@ PYTHON_LAYERS = (
 # Imports inside a function that go up: the caller's convenience, against the order.
 LAZY_UPWARDS = {
     ("result", "uncertainty"),  # Fit.bootstrap, Fit.covariance, ...
+    ("result", "plots"),  # Fit.plot
 }
 # Names for type checkers only, which no run imports.
 TYPING_UPWARDS = {("result", "uncertainty")}

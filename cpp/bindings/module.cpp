@@ -18,11 +18,10 @@
 
 using namespace lawfit;
 
+void bind_batch(py::module_& m);      // batch.cpp
 void bind_bootstrap(py::module_& m);  // bootstrap.cpp
 void bind_grid(py::module_& m);       // grid.cpp
 void bind_profile(py::module_& m);    // profile.cpp
-void bind_batch(py::module_& m);  // batch.cpp
-void bind_grid(py::module_& m);   // grid.cpp
 
 namespace {
 
@@ -300,11 +299,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     m.def("multistart", &run_multistart, py::arg("objective"), py::arg("starts"),
           py::arg("tolerance"), py::arg("max_evaluations"), py::arg("early_stop"),
           py::arg("threads"), py::arg("progress"));
-    bind_bootstrap(m);
-    m.def("bootstrap_cases", &run_bootstrap, py::arg("objective"), py::arg("starts"),
-          py::arg("first_draw"), py::arg("draws"), py::arg("seed"), py::arg("tolerance"),
-          py::arg("max_evaluations"), py::arg("threads"), py::arg("progress"));
     bind_batch(m);
+    bind_bootstrap(m);
     bind_grid(m);
     bind_profile(m);
     m.def("info", &info);

@@ -26,7 +26,8 @@ from .runs import Runs, read
 from .starts import Grid
 
 if _TYPE_CHECKING:
-    from . import selection
+    from . import plots, selection
+    from .compat.regressor import ScalingLawRegressor
     from .selection import (
         Backtest,
         Comparison,
@@ -60,27 +61,28 @@ __all__ = [
     "Law",
     "LawfitError",
     "LogCosh",
+    "Multiverse",
     "NotTracedWarning",
     "OptimizeWarning",
-    "Multiverse",
     "Parameter",
     "Plan",
     "Protocol",
     "Published",
     "Quantile",
     "Runs",
+    "ScalingLawRegressor",
     "Source",
     "Squared",
     "Starts",
     "Variable",
     "__version__",
-    "compare_protocol",
-    "costs",
-    "curve_fit",
     "backtest",
     "compare",
+    "compare_protocol",
     "compute_equivalent_gain",
+    "costs",
     "crossover",
+    "curve_fit",
     "datasets",
     "envelope",
     "export_model",
@@ -92,8 +94,9 @@ __all__ = [
     "laws",
     "least_squares",
     "load",
-    "plan",
     "multiverse",
+    "plan",
+    "plots",
     "protocol",
     "protocols",
     "read",
@@ -106,12 +109,6 @@ if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(after_in_child=_core.set_serial_only)
 
 
-def __getattr__(name: str) -> object:
-    if name == "ScalingLawRegressor":  # on first use: it needs scikit-learn
-        from .compat.regressor import ScalingLawRegressor
-
-        return ScalingLawRegressor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 # Loaded when first used: most scripts need none of them.
 _LATE = {
     "Backtest": "selection",
@@ -124,12 +121,17 @@ _LATE = {
     "compute_equivalent_gain": "selection",
     "crossover": "selection",
     "multiverse": "selection",
+    "plots": "",
     "selection": "",
+    "ScalingLawRegressor": "compat.regressor",  # needs scikit-learn
 }
+
+
 def __getattr__(name: str) -> _Any:
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
+
     module = import_module(f"{__name__}.{_LATE[name] or name}")
     value = getattr(module, name) if _LATE[name] else module
     globals()[name] = value

@@ -18,10 +18,8 @@ from .errors import FitError, InputError, Interrupted
 from .fitting import fit as fit_law
 from .laws import law
 from .planning.plan import plan
-from .result import Fit, load, write_json
-from .planning.allocation import compute_optimal
 from .protocols import protocol as find_protocol
-from .result import Fit, write_json
+from .result import Fit, load, write_json
 from .runs import Runs, parse_derivation, read
 from .uncertainty.bootstrap import Bootstrap
 from .uncertainty.intervals import METHODS

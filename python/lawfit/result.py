@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from .uncertainty.covariance import Covariance
     from .uncertainty.derived import Derived
     from .uncertainty.diagnosis import Diagnosis
+    from .uncertainty.jackknife import Jackknife
     from .uncertainty.prediction import Prediction
     from .uncertainty.profile import Contour, Profile
-    from .uncertainty.jackknife import Jackknife
 
 __all__ = ["Fit", "Starts", "load"]
 
