@@ -103,6 +103,14 @@ def test_a_fit_that_fails_is_a_row() -> None:
     np.testing.assert_allclose(again["E"][8:], others["E"][8:], rtol=1e-6)
 
 
+def test_nothing_may_be_free() -> None:
+    fixed = {"E": 1.5, "A": 100.0, "alpha": 0.3}
+    found = lf.fit_many(LAW, table(NOISY), by="run", fixed=fixed)
+    own = {n: c[GROUP[SHUFFLE] == 3] for n, c in table(NOISY).items()}
+    one = lf.fit(LAW, own, fixed=fixed)
+    assert found["objective"][3] == pytest.approx(one.objective, rel=1e-12)
+
+
 def test_every_fit_may_fail() -> None:
     found = lf.fit_many(LAW, {"g": [1, 2], "N": [1e7, 1e8], "loss": [3.0, 2.0]}, by="g")
     np.testing.assert_array_equal(found["status"], "too_few_rows")

@@ -329,9 +329,8 @@ def _run(
         low, high = problem.start_ranges()
         shift = np.zeros((count, p))
         given = {q.name for q in problem.parameters if q.start is not None}
-        follows = np.array(
-            [log and n not in given for log, n in zip(is_log, problem.free, strict=True)]
-        )
+        pairs = zip(is_log, problem.free, strict=True)
+        follows = np.array([log and n not in given for log, n in pairs], dtype=bool)
         size = _sizes(problem.target, offsets)
         shift[:, follows] = np.log(size / np.median(size))[:, None]
         ends = [np.clip(end + shift, bounds[:, 0], bounds[:, 1]) for end in (low, high)]
