@@ -44,6 +44,7 @@ public:
         : starts_(starts),
           objective_(objective_of(problem, table, starts.typical + offset(problem, table))),
           worker_(objective_, options, 1, monitor, polls),
+          paths_(objective_.dimension()),
           origin_(starts.origin + offset(problem, table)),
           width_(starts.width + offset(problem, table)),
           endings_(index(starts.starts)) {
@@ -81,28 +82,28 @@ private:
 
     // False when a start that could have stopped early ended elsewhere.
     bool run(bool early_stop) {
-        worker_.paths.clear();
+        paths_.clear();
         best_ = hits_ = run_ = 0;
         for (int s = 0; s < starts_.starts; ++s) {
             Ending& ending = endings_[index(s)];
             choose_start(s);
             run_ = s + 1;
-            worker_.follower.begin(early_stop ? &worker_.paths : nullptr, s % check_every == 0);
+            worker_.follower.begin(early_stop ? &paths_ : nullptr, s % check_every == 0);
             worker_.solver.solve(worker_.start, worker_.solution, &worker_, &worker_.follower);
             const Solution& found = worker_.solution;
             const long met = worker_.follower.end();
             if (found.status == Status::joined) {
                 ending = endings_[static_cast<std::size_t>(met)];
-                worker_.paths.add(worker_.follower.path(), met);
+                paths_.add(worker_.follower.path(), met);
             } else {
                 ending = {found.x, found.objective, found.status};
                 if (succeeded(found.status)) {
                     const long end = first_at(s);
                     if (met >= 0 && met != end) return false;
-                    if (early_stop) worker_.paths.add(worker_.follower.path(), end);
+                    if (early_stop) paths_.add(worker_.follower.path(), end);
                 }
             }
-            worker_.paths.publish();
+            paths_.publish();
             count(s);
             if (starts_.enough > 0 && hits_ >= starts_.enough) break;
         }
@@ -147,6 +148,7 @@ private:
     const BatchStarts& starts_;
     Objective objective_;
     Worker worker_;
+    Paths paths_;
     const double* origin_;
     const double* width_;
     Vector point_;

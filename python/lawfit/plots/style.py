@@ -151,6 +151,6 @@ def color_bar(ax: Axes, norm: Any, colors: Any, text: str) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     bar = figure_of(ax).colorbar(ScalarMappable(norm, colors), ax=ax, label=text, aspect=30)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
