@@ -132,7 +132,7 @@ def test_kernel_files_are_the_known_ones() -> None:
 PYTHON_LAYERS = (
     {"_core", "errors", "progress", "execution"},
     {"expression"},
-    {"formula"},
+    {"formula", "calculus"},
     {"compiler"},
     {"tables", "runs", "law", "costs"},
     {"reduction", "laws", "losses", "starts", "protocols", "groups"},

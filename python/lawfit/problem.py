@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from . import _core
 from . import expression as ex
-from .compiler import compile_law, resolve
+from .compiler import column_spans, compile_law, resolve
 from .errors import InputError
-from .formula import parse
 from .groups import Groups
 from .law import Law, Parameter, check_bounds
 from .losses import Loss
@@ -104,10 +103,11 @@ class Problem:
             if all(self._by_name[m].positive for m in members)
         }
         tree = resolve(
-            parse(law.formula),
+            law.tree,
             variables=self.variables,
             log_parameters={p.name for p in declared if p.transform == "log"},
             positive=positive,
+            spans=column_spans(dict(zip(self.variables, self.columns, strict=True))),
         )
         self.program = compile_law(
             tree,
@@ -283,7 +283,7 @@ class Problem:
             (abs(math.log(m)) for c in self.columns if (m := _typical_size(c)) > 0),
             default=0.0,
         )
-        exponents = _names_in_exponents(parse(self.law.formula))
+        exponents = _names_in_exponents(self.law.tree)
         for k, name in enumerate(self.free):
             p = self._by_name[name]
             if p.start is not None:
