@@ -135,7 +135,7 @@ PYTHON_LAYERS = (
     {"formula", "calculus"},
     {"compiler"},
     {"tables", "runs", "law", "costs"},
-    {"reduction", "laws", "losses", "starts", "protocols", "groups"},
+    {"reduction", "laws", "losses", "starts", "protocols", "groups", "penalties"},
     {"datasets", "listing", "problem"},
     {"result", "fitting"},
     {"uncertainty", "planning"},

@@ -7,7 +7,7 @@ import math
 from . import expression as ex
 from .expression import Apply, Constant, Node
 
-__all__ = ["derivative"]
+__all__ = ["derivative", "log_derivative"]
 
 ONE, ZERO = Constant(1.0), Constant(0.0)
 
@@ -55,6 +55,33 @@ def derivative(node: Node, along: Node) -> Node:
     if f in (*ex.COMPARISONS, "and", "or", "not"):
         return ZERO
     return ex.multiply(_slope(f, args[0], node), inner[0])
+
+
+def log_derivative(node: Node, along: Node) -> Node:
+    """Return the derivative of the logarithm of a positive tree, in few operations.
+
+    Of a product it is a sum; of a sum the terms' own, weighted by their shares of the sum.
+    """
+    if not isinstance(node, Apply) or along not in ex.walk(node):
+        return ZERO
+    f, args = node.function, node.arguments
+    if f == "exp":
+        return derivative(args[0], along)
+    if f in ("mul", "div") and all(map(ex.is_positive, args)):
+        left, right = (log_derivative(a, along) for a in args)
+        return ex.add(left, right if f == "mul" else ex.negate(right))
+    if f == "pow" and ex.is_positive(args[0]):
+        steep = ex.multiply(args[1], log_derivative(args[0], along))
+        bend = derivative(args[1], along)
+        return ex.add(steep, ex.multiply(Apply("log", args[:1]), bend)) if bend != ZERO else steep
+    if f == "add" and all(map(ex.is_positive, args)):
+        total: Node = ZERO
+        for a in args:
+            slope = log_derivative(a, along)
+            if slope != ZERO:
+                total = ex.add(total, ex.multiply(ex.divide(a, node), slope))
+        return total
+    return ex.divide(derivative(node, along), node)
 
 
 def _of_power(node: Apply, inner: list[Node]) -> Node:

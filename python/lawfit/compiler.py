@@ -21,7 +21,7 @@ import numpy as np
 
 from . import _core
 from . import expression as ex
-from .calculus import derivative
+from .calculus import derivative, log_derivative
 from .errors import FormulaError, InputError
 from .expression import Apply, Constant, Coordinate, Node, Variable
 from .formula import SERIES, find, names, parse
@@ -573,9 +573,9 @@ class _Compiler:
             t = _Iterate(len(self.iterates))
             self.iterates.append(at)
             value = ex.substitute(body, unknown, Apply("exp", (t,)) if in_log else t)
-            slope = derivative(value, t)
+            slope = log_derivative(value, t) if in_log else derivative(value, t)
             if in_log:
-                value, slope = Apply("log", (value,)), Apply("div", (slope, value))
+                value = Apply("log", (value,))
             distance = ex.add(value, ex.negate(t))
             step: Node = Apply("div", (distance, ex.add(ONE, ex.negate(slope))))
             if k < _STILL_STEPS and in_log:

@@ -17,6 +17,7 @@ from .errors import InputError
 from .groups import Groups
 from .law import Law, Parameter, check_bounds
 from .losses import Loss
+from .penalties import Penalty, linear_forms
 from .runs import Runs
 from .starts import quasi_random
 from .tables import named
@@ -41,6 +42,8 @@ class Settings:
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     weights: Floats | None = None
     sigma: Floats | None = None
+    penalties: Mapping[str, Penalty] = field(default_factory=dict)
+    censored: Floats | None = None  # (n,) 1: the target is at least this, -1: at most, 0: it is this
 
 
 class Problem:
@@ -90,7 +93,11 @@ class Problem:
         }
         # One free parameter stands for each group of tied ones.
         self.free = tuple(n for n in self.names if self.leader[n] == n and n not in settings.fixed)
+        self.penalties = linear_forms(
+            settings.penalties, self.groups, is_log=self._is_log, coordinate=self._coordinate
+        )
         self._check_rows()
+        self._check_censored()
 
         self.columns = [runs.numbers(v, needed_by=str(law)) for v in self.variables]
         # As in the table: the core takes it to the space of the residuals.
@@ -190,10 +197,25 @@ class Problem:
 
     def _check_rows(self) -> None:
         n, p = self.runs.n, len(self.free)
-        if n < p:
+        if n + len(self.penalties) < p:
             raise InputError(
                 f"{self.runs.source} has {n} row{'s' * (n != 1)}; {p} free parameters "
                 f"({named(self.free)}) need at least {p}"
+            )
+
+    def _check_censored(self) -> None:
+        s = self.settings
+        if s.censored is None or s.scale != "fitted":
+            return
+        if not s.loss.has_distribution:
+            raise InputError(
+                f'censored rows with scale="fitted" need the distribution function of the loss, '
+                f"which {s.loss} does not have here; take squared, huber, absolute or quantile"
+            )
+        weight = 1.0 if s.weights is None else s.weights
+        if not np.any(weight * (s.censored == 0.0)):
+            raise InputError(
+                'every row is censored: with scale="fitted" at least one target must be known'
             )
 
     def _check_target(self) -> None:
@@ -351,7 +373,8 @@ class Problem:
         for column, levels in self.groups.levels.items():
             digest.update("\0".join((column, *levels)).encode() + b"\0")
             digest.update(self.groups.index[column].astype(np.int64).data)
-        for values in (self.settings.weights, self.settings.sigma):
+        s = self.settings
+        for values in (s.weights, s.sigma, s.censored):
             if values is not None:
                 digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
@@ -399,6 +422,8 @@ class Problem:
             s.residual,
             segments.order,
             segments.rows,
+            None if s.censored is None else s.censored[rows],
+            self.penalties,
         )
 
     def _typical(self, starts: Floats | None) -> Floats:
@@ -414,6 +439,12 @@ class Problem:
             if not self._is_log(name) and largest > 0:
                 typical[k] = share * largest
         return typical
+
+    def _coordinate(self, name: str) -> tuple[int, float]:
+        """Return the index of a parameter's coordinate, or -1 and the coordinate it is fixed at."""
+        if name in self.settings.fixed:
+            return -1, self._fixed_coordinate(name)
+        return self.free.index(self.leader[name]), 0.0
 
     def _fixed_coordinate(self, name: str) -> float:
         value = float(self.settings.fixed[name])

@@ -216,12 +216,18 @@ class _Walker:
             raise InputError(f"columns must be one-dimensional and equally long, got {shapes}")
         self.n = min(shapes)[0]
         self.source = re.sub(r"\s", " ", formula).lstrip()  # one character stays one character
+        self.bound: dict[str, Dual] = {}  # names that get their value within the formula
+        self.unknown = ""
+        if equation := re.match(r"(\w+) *=(?!=)", self.source):
+            self.unknown = equation[1]
+            self.source = " " * equation.end() + self.source[equation.end() :]
 
     def run(self) -> Dual:
         if strange := re.search("[#\0\ud800-\udfff]", self.source):
             raise self.error("not a character of the formula language", strange.start())
         try:
-            return self.walk(ast.parse(self.source, mode="eval").body)
+            body = ast.parse(f"({self.source[1:]})" if self.unknown else self.source, mode="eval")
+            return self.solve(body.body) if self.unknown else self.walk(body.body)
         except SyntaxError as error:
             place = error.offset - 1 if error.offset else len(self.source)
             raise self.error(f"not a formula: {error.msg}", place) from None
@@ -233,6 +239,60 @@ class _Walker:
             where = len(self.source.encode()[: where.col_offset].decode())
         position = len(self.formula) - len(self.source) + where
         return FormulaError(reason, self.formula, min(max(position, 0), len(self.formula)))
+
+    def solve(self, body: ast.expr) -> Dual:
+        """Solve unknown = body by bisection; positive solutions if the body is positive at 1.
+
+        The derivative is that of the implicit function, body_k / (1 - body_unknown).
+        """
+
+        def excess(t: Array) -> Array:  # body - unknown, of the sign of the slope of t at the root
+            y = np.exp(t) if positive else t
+            self.bound[self.unknown] = self.constant(y)
+            value = self.walk(body).value
+            return np.asarray(np.log(value) - t if positive else value - y)
+
+        self.bound[self.unknown] = self.constant(1.0)
+        positive = bool((self.walk(body).value > 0).all())
+        low, high = self.constant(-1.0).value, self.constant(1.0).value
+        for _ in range(40):
+            low = np.where(excess(low) < 0, 2 * low, low)
+            high = np.where(excess(high) > 0, 2 * high, high)
+        bracketed = (excess(low) >= 0) & (excess(high) <= 0)
+        for _ in range(200):
+            middle = (low + high) / 2
+            up = excess(middle) > 0
+            low, high = np.where(up, middle, low), np.where(up, high, middle)
+        root = np.where(bracketed, (low + high) / 2, _LONG(math.nan))
+        y = np.exp(root) if positive else root
+        directions = np.zeros((self.n, len(self.names) + 1), _LONG)
+        directions[:, -1] = 1
+        outer, self.names = self.names, [*self.names, "="]  # no parameter has this name
+        self.bound[self.unknown] = Dual(y, directions)
+        slopes = self.walk(body).tangent
+        self.names = outer
+        return Dual(y, slopes[:, :-1] / (1 - slopes[:, -1:]))
+
+    def series(self, name: str, generator: ast.GeneratorExp, node: ast.expr) -> Dual:
+        """Add or multiply over the whole numbers in range(first, end), row by row."""
+        total = self.constant(0.0 if name == "sum" else 1.0)
+        match generator.generators:
+            case [
+                ast.comprehension(
+                    target=ast.Name(id=index), iter=ast.Call(func=ast.Name(id="range"), args=ends)
+                )
+            ] if 1 <= len(ends) <= 2 and index not in self.bound:
+                first = self.walk(ends[0]).value if len(ends) == 2 else self.constant(0.0).value
+                end = self.walk(ends[-1]).value
+            case _:
+                raise self.error(f"{name} needs one index in a range", node)
+        for i in range(math.ceil(first.min()), math.ceil(end.max())):
+            self.bound[index] = self.constant(i)
+            term = self.walk(generator.elt)
+            more = total + term if name == "sum" else total * term
+            total = _select((first <= i) & (i < end), more, total)
+            del self.bound[index]
+        return total
 
     def constant(self, value: npt.ArrayLike) -> Dual:
         values = np.broadcast_to(np.asarray(value, _LONG), (self.n,))
@@ -268,6 +328,8 @@ class _Walker:
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return self.constant(float(repr(number)))  # a huge whole number becomes inf
+            case ast.Name(id=name) if name in self.bound:
+                return self.bound[name]
             case ast.Name(id=name):
                 if name not in self.columns:
                     return self.parameter(name, node)
@@ -293,6 +355,8 @@ class _Walker:
                 links = zip(node.ops, values[:-1], values[1:], strict=True)
                 truths = [_COMPARISONS[type(op)](a, b) for op, a, b in links]
                 return self.constant(np.all(truths, axis=0))
+            case ast.Call(func=ast.Name(id="sum" | "prod" as name), args=[ast.GeneratorExp() as g]):
+                return self.series(name, g, node)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self.call(name, arguments, node)
         raise self.error(f"{type(node).__name__} is not part of the formula language", node)
@@ -460,6 +524,45 @@ def log_normaliser(loss: LossSpec) -> float:
     return result
 
 
+def _upper_integral(rho: Callable[[Array], Array], a: Array, kinks: Sequence[Any]) -> Array:
+    """Integrate exp(rho(a) - rho(t)) over t > a, shape (n,), by Gauss's rule on widening panels."""
+    x, w = (np.asarray(part, _LONG) for part in np.polynomial.legendre.leggauss(40))
+    widths = np.concatenate([[_LONG(0)], _LONG(2) ** np.arange(-20, 24)])
+    edges = np.sort(
+        np.concatenate(
+            [a[:, None] + widths, np.maximum(a[:, None], np.asarray(kinks, _LONG))], axis=1
+        ),
+        axis=1,
+    )
+    total = np.zeros_like(a)
+    for low, high in zip(edges.T[:-1], edges.T[1:], strict=True):
+        t = ((high + low)[:, None] + (high - low)[:, None] * x) / 2
+        total = total + (high - low) / 2 * (np.exp(rho(a)[:, None] - rho(t)) @ w)
+    return total
+
+
+def _tail(spec: LossSpec, u: Array, side: Array) -> tuple[Array, Array]:
+    """Return -log of the share of exp(-rho) on the side of u that a row allows, and its slope."""
+    rho, _, _, log_integral = loss_functions(spec)
+    kinks = [_LONG(k) for number in spec[1:] for k in (-float(number), float(number))] + [_LONG(0)]
+    # Allowed are t < u where the side is 1: mirrored, t > v.
+    v = -side * u
+    mirrored = [
+        _upper_integral(lambda t, s=s: rho(s * t), v, kinks) for s in (_LONG(1), _LONG(-1))
+    ]
+    above = np.where(side < 0, *mirrored)
+    flipped = [
+        _upper_integral(lambda t, s=s: rho(s * t), -v, kinks) for s in (_LONG(1), _LONG(-1))
+    ]
+    below = np.where(side > 0, *flipped)
+    density = np.exp(-rho(u) - log_integral)
+    # Either from the share itself or from what is missing, whichever is the smaller part.
+    log_share = np.where(
+        v > 0, np.log(above) - rho(u) - log_integral, np.log1p(-np.minimum(density * below, 1))
+    )
+    return -log_share, -side * np.exp(-rho(u) - log_integral - log_share)
+
+
 # ---- Objectives --------------------------------------------------------------------------
 
 
@@ -484,6 +587,8 @@ def _expand(
     weights: npt.ArrayLike | None = None,
     sigma: npt.ArrayLike | None = None,
     scale: float | None = None,
+    censored: npt.ArrayLike | None = None,
+    penalties: Mapping[str, tuple[float | str, float]] | None = None,
 ) -> _Expansion:
     if residual not in ("linear", "log", "logit"):
         raise InputError(f"residual must be 'linear', 'log' or 'logit', not {residual!r}")
@@ -502,12 +607,39 @@ def _expand(
         jacobian *= np.array([params[k] if k in log_names else 1 for k in names], _LONG)
         if scale is not None:
             jacobian = np.column_stack([jacobian, -u])  # along log scale
-        value, gradient = np.sum(w * rho(u)), (w * psi(u)) @ jacobian
+        side = walker.constant(0.0 if censored is None else censored).value
+        terms, slopes = rho(u), psi(u)
+        h = np.where(terms == 0, curvature, slopes**2 / (2 * terms))
         if scale is not None:
-            value += np.sum(w) * (np.log(_LONG(scale)) + log_normaliser(loss))
-            gradient[-1] += np.sum(w)
-        h = np.where(rho(u) == 0, curvature, psi(u) ** 2 / (2 * rho(u)))
-        return _Expansion(value, gradient, jacobian.T @ ((w * h)[:, None] * jacobian))
+            terms = terms + np.log(_LONG(scale)) + log_normaliser(loss)
+        if side.any():
+            if scale is None:
+                right = side * u >= 0
+                share, share_slope = np.where(right, 0, terms), np.where(right, 0, slopes)
+                bend = np.where(right, 0, h)
+            else:
+                share, share_slope = _tail(loss, u, side)
+                bend = share_slope**2 / (2 * share)
+            terms = np.where(side == 0, terms, share)
+            slopes = np.where(side == 0, slopes, share_slope)
+            h = np.where(side == 0, h, bend)
+        value, gradient = np.sum(w * terms), (w * slopes) @ jacobian
+        if scale is not None:
+            gradient[-1] += np.sum(w * (side == 0))
+        matrix = jacobian.T @ ((w * h)[:, None] * jacobian)
+        for name, (centre, sd) in (penalties or {}).items():
+            towards = params[centre] if isinstance(centre, str) else centre
+            pair = np.array([params[name], towards], _LONG)
+            drawn = np.log(pair) if name in log_names else pair
+            distance = (drawn[0] - drawn[1]) / _LONG(sd)
+            along = np.zeros(len(gradient), _LONG)
+            for parameter, sign in ((name, 1), (centre, -1)):
+                if parameter in names:
+                    along[list(names).index(parameter)] += sign / _LONG(sd)
+            value += distance**2 / 2
+            gradient += distance * along
+            matrix += np.outer(along, along)
+        return _Expansion(value, gradient, matrix)
 
 
 def objective(
@@ -530,6 +662,13 @@ def objective(
     scale : float, optional
         Fitted scale, above 0. If given, w * (log(scale) + log_normaliser(loss)) is added on
         every row, which makes the objective a negative log likelihood up to log(sigma).
+    censored : array, shape (n,), optional
+        1 where the target is at least what is given, -1 where it is at most that, else 0. Such a
+        row counts where u has the other sign; with a scale its term is -w log of the share of
+        exp(-rho) on the allowed side of u.
+    penalties : mapping of str to (float or str, float), optional
+        Centre (or the parameter that is one) and sd: ((x - centre) / sd)**2 / 2 is added, in
+        logarithms for parameters in `log_names`, which is then an option too.
 
     Raises
     ------
@@ -550,7 +689,7 @@ def objective_gradient(*data: Any, **options: Any) -> Array:
         The parameters to differentiate along.
     log_names : collection of str, default ()
         Those of `names` whose internal coordinate is log(parameter).
-    residual, loss, weights, sigma, scale
+    residual, loss, weights, sigma, scale, censored, penalties
         As in `objective`.
 
     Returns
