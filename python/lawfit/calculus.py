@@ -62,6 +62,8 @@ def log_derivative(node: Node, along: Node) -> Node:
 
     Of a product it is a sum; of a sum the terms' own, weighted by their shares of the sum.
     """
+    if node == along:
+        return ex.divide(ONE, node)
     if not isinstance(node, Apply) or along not in ex.walk(node):
         return ZERO
     f, args = node.function, node.arguments

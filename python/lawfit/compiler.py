@@ -611,7 +611,8 @@ class _Iterate(Variable):
 
 
 MOST_TERMS = 64  # of a sum or product over an index
-_STILL_STEPS, _MOVING_STEPS = 20, 2
+# Laws of the kinds in use take at most six.
+_STILL_STEPS, _MOVING_STEPS = 10, 2
 
 _CONSTANT_BASE = 1 << 20  # slots of constants until the parameters are counted
 _MOST_PRODUCTS = 16  # that a product of two affine forms is multiplied out into

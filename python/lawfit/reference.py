@@ -255,11 +255,11 @@ class _Walker:
         self.bound[self.unknown] = self.constant(1.0)
         positive = bool((self.walk(body).value > 0).all())
         low, high = self.constant(-1.0).value, self.constant(1.0).value
-        for _ in range(40):
+        for _ in range(20):
             low = np.where(excess(low) < 0, 2 * low, low)
             high = np.where(excess(high) > 0, 2 * high, high)
         bracketed = (excess(low) >= 0) & (excess(high) <= 0)
-        for _ in range(200):
+        for _ in range(90):
             middle = (low + high) / 2
             up = excess(middle) > 0
             low, high = np.where(up, middle, low), np.where(up, high, middle)

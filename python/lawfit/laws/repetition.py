@@ -152,9 +152,9 @@ def data_filtering(epochs: int = 10, *, released: bool = False) -> Law:
     if epochs < 1:
         raise InputError(f"runs cannot have {epochs} epochs at most; give 1 or more")
     passes = "max(n / pool, 1)"
-    growth = "".join(
-        f" * (max(min({passes}, {k}), {k - 1}) / {k - 1})**(b * 0.5**({k - 1} / tau))"
-        for k in range(2, epochs + 1)
+    growth = (
+        f" * prod((max(min({passes}, k), k - 1) / (k - 1))**(b * 0.5**((k - 1) / tau)) "
+        f"for k in range(2, {epochs + 1}))"
     )
     first = "min(n, pool)"
     formula = f"(d + (a * {first} / 1e5)**b){growth}" if released else f"a * {first}**b{growth} + d"
