@@ -37,15 +37,21 @@ public:
         const Half& low = side > 0.0 ? below_ : above_;   // of the draws that the row allows
         const Half& high = side > 0.0 ? above_ : below_;  // of those that it rules out
         const double v = side * u;
-        const Half& here = v > 0.0 ? high : low;
-        const double log_allowed = v > 0.0 ? std::log1p(-std::exp(high.log_mass(v) - log_total_))
-                                           : low.log_mass(-v) - log_total_;
-        const double rho_slope = v > 0.0 ? here.slope(v) : -here.slope(-v);
-        const double hazard = std::exp(-here.value(std::fabs(v)) - log_total_ - log_allowed);
-        return {-log_allowed, -side * hazard, std::fmax(0.0, hazard * (hazard + rho_slope))};
+        if (v > 0.0) {
+            const double log_allowed = std::log1p(-std::exp(high.log_mass(v) - log_total_));
+            const double hazard = std::exp(-high.value(v) - log_total_ - log_allowed);
+            return term(-log_allowed, side, hazard, high.slope(v));
+        }
+        const double log_scaled = low.log_scaled_mass(-v);  // the density there cancels
+        return term(low.value(-v) - log_scaled + log_total_, side, std::exp(-log_scaled),
+                    -low.slope(-v));
     }
 
 private:
+    static Term term(double value, double side, double hazard, double rho_slope) {
+        return {value, -side * hazard, std::fmax(0.0, hazard * (hazard + rho_slope))};
+    }
+
     // One half of the loss, for a >= 0: straight with slope c beyond the core, square within.
     struct Half {
         double c, core;
@@ -59,16 +65,17 @@ private:
             return a < core ? c * a / core : c;
         }
         // log of the integral of exp(-value) from a on
-        double log_mass(double a) const {
+        double log_mass(double a) const { return log_scaled_mass(a) - value(a); }
+        // The same of exp(value(a) - value)
+        double log_scaled_mass(double a) const {
             constexpr double half_pi = 1.5707963267948966;
-            if (is_square())
-                return -value(a) + std::log(std::sqrt(half_pi) * scaled_erfc(a * std::sqrt(0.5)));
-            if (a >= core) return -value(a) - std::log(c);
+            if (is_square()) return std::log(std::sqrt(half_pi) * scaled_erfc(a * std::sqrt(0.5)));
+            if (a >= core) return -std::log(c);
             const double s = std::sqrt(0.5 * c / core);
             const double rest = std::exp(value(a) - value(core));  // the density at the core's edge
             const double inner =
                 std::sqrt(half_pi * core / c) * (scaled_erfc(a * s) - scaled_erfc(core * s) * rest);
-            return -value(a) + std::log(inner + rest / c);
+            return std::log(inner + rest / c);
         }
     };
 

@@ -526,41 +526,32 @@ def log_normaliser(loss: LossSpec) -> float:
 
 def _upper_integral(rho: Callable[[Array], Array], a: Array, kinks: Sequence[Any]) -> Array:
     """Integrate exp(rho(a) - rho(t)) over t > a, shape (n,), by Gauss's rule on widening panels."""
-    x, w = (np.asarray(part, _LONG) for part in np.polynomial.legendre.leggauss(40))
+    x, w = (np.asarray(part, _LONG) for part in np.polynomial.legendre.leggauss(24))
     widths = np.concatenate([[_LONG(0)], _LONG(2) ** np.arange(-20, 24)])
-    edges = np.sort(
-        np.concatenate(
-            [a[:, None] + widths, np.maximum(a[:, None], np.asarray(kinks, _LONG))], axis=1
-        ),
-        axis=1,
-    )
+    kinks = np.maximum(a[:, None], np.asarray(kinks, _LONG))  # between panels, not inside one
+    edges = np.sort(np.concatenate([a[:, None] + widths, kinks], axis=1), axis=1)
     total = np.zeros_like(a)
     for low, high in zip(edges.T[:-1], edges.T[1:], strict=True):
-        t = ((high + low)[:, None] + (high - low)[:, None] * x) / 2
-        total = total + (high - low) / 2 * (np.exp(rho(a)[:, None] - rho(t)) @ w)
+        t = (high + low)[:, None] / 2 + (high - low)[:, None] / 2 * x
+        total = total + (high - low) / 2 * (np.exp(rho(a[:, None]) - rho(t)) @ w)
     return total
 
 
 def _tail(spec: LossSpec, u: Array, side: Array) -> tuple[Array, Array]:
-    """Return -log of the share of exp(-rho) on the side of u that a row allows, and its slope."""
+    """Return -log of the share of exp(-rho) on the side of u that a row allows, and its slope.
+
+    Allowed are draws below u where the side is 1. What is integrated is the smaller part: the
+    allowed one where u is on the wrong side of 0, otherwise the rest.
+    """
     rho, _, _, log_integral = loss_functions(spec)
-    kinks = [_LONG(k) for number in spec[1:] for k in (-float(number), float(number))] + [_LONG(0)]
-    # Allowed are t < u where the side is 1: mirrored, t > v.
-    v = -side * u
-    mirrored = [
-        _upper_integral(lambda t, s=s: rho(s * t), v, kinks) for s in (_LONG(1), _LONG(-1))
-    ]
-    above = np.where(side < 0, *mirrored)
-    flipped = [
-        _upper_integral(lambda t, s=s: rho(s * t), -v, kinks) for s in (_LONG(1), _LONG(-1))
-    ]
-    below = np.where(side > 0, *flipped)
-    density = np.exp(-rho(u) - log_integral)
-    # Either from the share itself or from what is missing, whichever is the smaller part.
-    log_share = np.where(
-        v > 0, np.log(above) - rho(u) - log_integral, np.log1p(-np.minimum(density * below, 1))
-    )
-    return -log_share, -side * np.exp(-rho(u) - log_integral - log_share)
+    wrong = side * u < 0
+    away = np.where(wrong, -side, side)[:, None]
+    kinks = [_LONG(0), *map(_LONG, spec[1:])]
+    part = _upper_integral(lambda t: rho(away * t), np.abs(u), kinks)
+    log_density = -rho(u) - log_integral
+    small = np.exp(log_density) * part
+    log_share = np.where(wrong, log_density + np.log(part), np.log1p(-small))
+    return -log_share, -side * np.exp(log_density - log_share)
 
 
 # ---- Objectives --------------------------------------------------------------------------
