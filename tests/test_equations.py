@@ -222,7 +222,7 @@ def test_ranges_that_cannot_be_written_out() -> None:
     table = {"N": COLUMNS["N"], "K": COLUMNS["K"], "loss": COLUMNS["N"]}
     with pytest.raises(lf.InputError, match=f"at most {MOST_TERMS} are written out"):
         lf.fit("E + sum(a * i for i in range(N))", table)
-    with pytest.raises(lf.InputError, match="index i: an end must be .*'b' is none here"):
+    with pytest.raises(lf.InputError, match=r"index i: an end must be .*'b' is none here"):
         lf.fit("E + sum(a * K * i for i in range(b))", table)
     with pytest.raises(lf.InputError, match="an end must be a whole number, a column"):
         lf.fit("E + sum(a * K * i for i in range(2 * K))", table)
@@ -241,7 +241,9 @@ def test_zero_or_more() -> None:
     low = Apply("max", (y, Constant(0.0)))
     assert is_nonnegative(low)
     assert not is_positive(low)
-    saturating = Apply("add", (Constant(1.0), Apply("neg", (Apply("exp", (Apply("neg", (low,)),)),))))
+    saturating = Apply(
+        "add", (Constant(1.0), Apply("neg", (Apply("exp", (Apply("neg", (low,)),)),)))
+    )
     assert is_nonnegative(saturating)
     assert is_positive(Apply("add", (Constant(1.0), Apply("mul", (x, saturating)))))
     assert not is_nonnegative(Apply("mul", (x, y)))

@@ -16,6 +16,7 @@ from .protocols import Protocol, protocol, protocols
 from .reduction import envelope, isoflop
 from .result import Fit, Starts, load
 from .runs import Runs, read
+from .stages import Stage, StagedFit, fit_stages
 from .starts import Grid
 
 __version__: str = _core.info()["version"]
@@ -41,6 +42,8 @@ __all__ = [
     "Runs",
     "Source",
     "Squared",
+    "Stage",
+    "StagedFit",
     "Starts",
     "Variable",
     "__version__",
@@ -48,6 +51,7 @@ __all__ = [
     "datasets",
     "envelope",
     "fit",
+    "fit_stages",
     "grid_search",
     "isoflop",
     "law",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from . import expression as ex
 from .expression import Apply, Constant, Node
@@ -108,7 +109,7 @@ def _slope(f: str, x: Node, y: Node) -> Node:
         return ex.add(ONE, ex.negate(node))
 
     square = ex.multiply(x, x)
-    rules = {
+    rules: dict[str, Callable[[], Node]] = {
         "exp": lambda: y,
         "log": lambda: ex.divide(ONE, x),
         "log2": lambda: ex.divide(Constant(1.0 / math.log(2.0)), x),
@@ -122,7 +123,9 @@ def _slope(f: str, x: Node, y: Node) -> Node:
         "logit": lambda: ex.divide(ONE, ex.multiply(x, less(x))),
         "softplus": lambda: Apply("sigmoid", (x,)),
         "erf": lambda: scaled(2.0 / math.sqrt(math.pi), Apply("exp", (ex.negate(square),))),
-        "normcdf": lambda: scaled(1.0 / math.sqrt(2.0 * math.pi), Apply("exp", (scaled(-0.5, square),))),
+        "normcdf": lambda: scaled(
+            1.0 / math.sqrt(2.0 * math.pi), Apply("exp", (scaled(-0.5, square),))
+        ),
         "sin": lambda: Apply("cos", (x,)),
         "cos": lambda: ex.negate(Apply("sin", (x,))),
         "arctan": lambda: ex.divide(ONE, ex.add(ONE, square)),

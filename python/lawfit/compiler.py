@@ -200,8 +200,8 @@ def _span(
         return sum(low for low, _ in parts), sum(high for _, high in parts)
     name = f": {node.name!r} is none here" if isinstance(node, ex.Name) else ""
     raise InputError(
-        f"range of the index {index.name}: an end must be a whole number, a column of the table, or "
-        f"a sum of these{name}"
+        f"range of the index {index.name}: an end must be a whole number, a column of the table, "
+        f"or a sum of these{name}"
     )
 
 

@@ -100,8 +100,8 @@ def fit(
         fixed scale, `sigma` must say what the residuals are worth.
     censored : array of shape (n,) or str, optional
         Rows whose target is only known to be at least (1 or "right") or at most (-1 or "left") what
-        the table has; 0 or empty: it is known. The loss of such a row counts where the prediction is
-        on the wrong side; with ``scale="fitted"`` its term is minus the logarithm of the
+        the table has; 0 or empty: it is known. The loss of such a row counts where the prediction
+        is on the wrong side; with ``scale="fitted"`` its term is minus the logarithm of the
         probability of the right side. An array or the name of a column.
     starts : "auto", int, array, mapping, Grid, or str
         "auto": 100 quasi-random starts, doubled up to 1,600 until the estimated chance that one
@@ -164,8 +164,8 @@ def fit(
     target = target or law.target
     sides = None
     if censored is not None:
-        table, sides = _with_sides(table, censored)
-    table, row_values = _with_row_values(table, weights=weights, sigma=sigma)
+        table, sides = with_sides(table, censored)
+    table, row_values = with_row_values(table, weights=weights, sigma=sigma)
     used = {name: str(law) for name in law.variables_in(table)}
     used |= {target: "the target"} | {name: kind for kind, name in row_values.items()}
     for name, needed_by in used.items():
@@ -233,7 +233,7 @@ def _check_choice(what: str, given: Any, allowed: Sequence[str]) -> None:
         raise InputError(f"{what} = {given!r} must be one of {choices}")
 
 
-def _with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
+def with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
     """Add weights or sigma given as arrays to the table, so that filters keep them aligned."""
     names: dict[str, str] = {}
     for kind, values in given.items():
@@ -258,7 +258,7 @@ def _with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
 _SIDES = {"right": 1.0, "1": 1.0, "left": -1.0, "-1": -1.0, "0": 0.0, "none": 0.0, "": 0.0}
 
 
-def _with_sides(table: Runs, censored: Any) -> tuple[Runs, str]:
+def with_sides(table: Runs, censored: Any) -> tuple[Runs, str]:
     """Add what is known of targets, given as an array, to the table."""
     if isinstance(censored, str):
         table[censored]  # raises where there is none
@@ -276,8 +276,8 @@ def _sides(table: Runs, name: str) -> Floats:
     for i, text in enumerate(texts):
         if text.lower() not in _SIDES:
             raise InputError(
-                f"{table.source}: column {name!r}, {table.row_label(i)}: {text!r} must be right or 1 "
-                "(the target is at least this), left or -1 (at most), or 0"
+                f"{table.source}: column {name!r}, {table.row_label(i)}: {text!r} must be right or "
+                "1 (the target is at least this), left or -1 (at most), or 0"
             )
     return np.array([_SIDES[text.lower()] for text in texts])
 

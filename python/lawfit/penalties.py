@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import InputError
 from .groups import Groups
 
-__all__ = ["Penalties", "Penalty", "linear_forms", "read_penalties"]
+__all__ = ["LinearForm", "Penalties", "Penalty", "linear_forms", "read_penalties"]
 
 # What it is drawn towards, a number or a parameter's name, and the standard deviation.
 Penalty = tuple[float | str, float]
@@ -76,11 +75,11 @@ def linear_forms(
                 raise InputError(f"penalties: {name!r} is not a parameter; parameters: {known}")
             if member != name and member in penalties:
                 continue  # the level's own goes before
-            terms, offset = Counter({member: 1.0}), 0.0
+            terms, offset = {member: 1.0}, 0.0
             if isinstance(centre, str):
                 towards = _centres(name, member, centre, groups)
                 for other in towards:
-                    terms[other] -= 1.0 / len(towards)
+                    terms[other] = terms.get(other, 0.0) - 1.0 / len(towards)
                     if is_log(other) != is_log(member):
                         raise InputError(
                             f"penalties: {member} cannot be drawn towards {other}: one is a scale "
@@ -94,11 +93,11 @@ def linear_forms(
                 raise InputError(
                     f"penalties: {member} is a positive scale factor; {centre:g} is not above 0"
                 )
-            merged: Counter[int] = Counter()
+            merged: dict[int, float] = {}
             for parameter, coefficient in terms.items():
                 k, fixed_at = coordinate(parameter)
                 if k >= 0:
-                    merged[k] += coefficient
+                    merged[k] = merged.get(k, 0.0) + coefficient
                 elif coefficient:
                     offset -= coefficient * fixed_at
             if not math.isfinite(offset):
@@ -121,7 +120,11 @@ def _centres(name: str, member: str, centre: str, groups: Groups) -> tuple[str, 
         )
     if centre not in groups.stem:
         known = ", ".join(groups.stem)
-        raise InputError(f"penalties: {name}: there is no parameter {centre!r}; parameters: {known}")
+        raise InputError(
+            f"penalties: {name}: there is no parameter {centre!r}; parameters: {known}"
+        )
     if centre == member:
-        raise InputError(f"penalties: {name} is drawn towards itself; only levels of a group can be")
+        raise InputError(
+            f"penalties: {name} is drawn towards itself; only levels of a group can be"
+        )
     return (centre,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from .errors import InputError
 from .groups import Groups
 from .law import Law, Parameter, check_bounds
 from .losses import Loss
-from .penalties import Penalty, linear_forms
+from .penalties import LinearForm, Penalty, linear_forms
 from .runs import Runs
 from .starts import quasi_random
 from .tables import named
@@ -43,7 +44,9 @@ class Settings:
     weights: Floats | None = None
     sigma: Floats | None = None
     penalties: Mapping[str, Penalty] = field(default_factory=dict)
-    censored: Floats | None = None  # (n,) 1: the target is at least this, -1: at most, 0: it is this
+    censored: Floats | None = (
+        None  # (n,) 1: the target is at least this, -1: at most, 0: it is this
+    )
 
 
 class Problem:
@@ -93,9 +96,7 @@ class Problem:
         }
         # One free parameter stands for each group of tied ones.
         self.free = tuple(n for n in self.names if self.leader[n] == n and n not in settings.fixed)
-        self.penalties = linear_forms(
-            settings.penalties, self.groups, is_log=self._is_log, coordinate=self._coordinate
-        )
+        self.penalties = self._penalties()
         self._check_rows()
         self._check_censored()
 
@@ -439,6 +440,18 @@ class Problem:
             if not self._is_log(name) and largest > 0:
                 typical[k] = share * largest
         return typical
+
+    def refitted(self, weights: Floats, fixed: Mapping[str, float]) -> Problem:
+        """Return the same problem with other weights and other values of what is fixed."""
+        problem = copy.copy(self)
+        problem.settings = replace(self.settings, weights=weights, fixed=fixed)
+        problem.penalties = problem._penalties()
+        return problem
+
+    def _penalties(self) -> list[LinearForm]:
+        return linear_forms(
+            self.settings.penalties, self.groups, is_log=self._is_log, coordinate=self._coordinate
+        )
 
     def _coordinate(self, name: str) -> tuple[int, float]:
         """Return the index of a parameter's coordinate, or -1 and the coordinate it is fixed at."""

@@ -212,8 +212,8 @@ class Fit:
         scale = "" if self.scale is None else f", scale {self.scale:.6g} fitted"
         lines = [
             f"{self.law}",
-            f"{self.nobs} rows{censored} of {self.source}, target {self.target}, {self.residual} residuals, "
-            f"{self.loss}{scale}",
+            f"{self.nobs} rows{censored} of {self.source}, target {self.target}, "
+            f"{self.residual} residuals, {self.loss}{scale}",
         ]
         width = max(map(len, self.params))
         shown: Counter[str] = Counter()

@@ -290,7 +290,8 @@ _LOSS_AT_ANY_BATCH = Law(
     },
     protocol="In stages: alpha_N and N_c of converged runs, then alpha_S and S_c, then B_star and "
     "alpha_B from pairs of batch sizes that reach one loss.",
-    notes=_AGAIN_NOTE + " The critical batch depends on the loss, so the loss stands on both sides; "
+    notes=_AGAIN_NOTE
+    + " The critical batch depends on the loss, so the loss stands on both sides; "
     "unraveling-steps-to-loss is the same law solved for the steps.",
     verified=False,
 )

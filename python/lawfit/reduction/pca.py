@@ -175,7 +175,9 @@ def _decompose(
         scores, loadings = u[:, :count] * s[:count], v[:count]
         rows, columns = x.shape
         noise = np.sum(s[count:] ** 2) / ((rows - 1 - count) * (columns - count))
-        shrunk = 1.0 - np.minimum(1.0, noise * max(rows - 1, columns) / np.maximum(s[:count], 1e-300) ** 2)
+        shrunk = 1.0 - np.minimum(
+            1.0, noise * max(rows - 1, columns) / np.maximum(s[:count], 1e-300) ** 2
+        )
         guess = np.where(known, x, mean + (scores * shrunk) @ loadings)
         change = np.linalg.norm(guess - filled)
         if change <= TOLERANCE * size:
