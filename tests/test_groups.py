@@ -387,7 +387,6 @@ def test_levels_that_were_not_in_the_fit() -> None:
     ("change", "settings", "parts"),
     [
         ({"curve": None}, {}, ['no column "curve"', "E[curve]"]),
-        ({"curve": [1.5, 2.0] * 5}, {}, ["row 1", "1.5 cannot be a group", "whole numbers"]),
         ({"curve": [np.inf, 2.0] * 5}, {}, ["row 1", "inf"]),
         ({"curve": ["a", ""] * 5}, {}, ["row 2", "group is missing in 5 of 10 rows", "omit"]),
         ({"curve": [1.0, np.nan] * 5}, {}, ["row 2", "group is missing"]),

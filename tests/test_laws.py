@@ -142,7 +142,7 @@ def test_every_law_compiles_in_every_space(name: str) -> None:
     parameters = [p.name for p in law.parameters]
     logs = {p.name for p in law.parameters if p.transform == "log"}
     tree = resolve(
-        parse(law.formula),
+        law.tree,
         variables=law.variables,
         log_parameters=logs,
         positive={*law.variables, *(p.name for p in law.parameters if p.positive)},
@@ -173,7 +173,7 @@ def test_every_set_agrees_with_the_twin(name: str, which: str | None) -> None:
     names, logs = list(params), {n for n, p in parameters.items() if p.transform == "log"}
     numbers = {n: column for n, column in columns.items() if n in law.variables}
     tree = resolve(
-        parse(law.formula),
+        law.tree,
         variables=law.variables,
         log_parameters={p.name for p in law.parameters if p.transform == "log"},
         positive={n for n, column in numbers.items() if (column > 0).all()},

@@ -98,20 +98,23 @@ py::object evaluate(const Program& program, const std::vector<Array>& columns, p
     return py::make_tuple(values, jacobian);
 }
 
-std::unique_ptr<Objective> make_objective(const Program& program, const std::vector<Array>& columns,
-                                          const Array& target, const std::optional<Array>& weight,
-                                          const std::optional<Array>& sigma, const LossTuple& loss,
-                                          bool scale_is_fitted, double log_normaliser,
-                                          const IntArray& source, const Array& value,
-                                          int free_count, const Array& lower, const Array& upper,
-                                          const Array& typical, const std::string& space,
-                                          const IntArray& order, const IntArray& segment_rows) {
+using PenaltyTuple = std::tuple<std::vector<int>, std::vector<double>, double>;
+
+std::unique_ptr<Objective> make_objective(
+    const Program& program, const std::vector<Array>& columns, const Array& target,
+    const std::optional<Array>& weight, const std::optional<Array>& sigma, const LossTuple& loss,
+    bool scale_is_fitted, double log_normaliser, const IntArray& source, const Array& value,
+    int free_count, const Array& lower, const Array& upper, const Array& typical,
+    const std::string& space, const IntArray& order, const IntArray& segment_rows,
+    const std::optional<Array>& side, const std::vector<PenaltyTuple>& penalties) {
     Objective::Data data;
     data.rows = static_cast<int>(target.size());
     data.columns = column_pointers(program, columns, target.size());
     data.target = target.data();
     require(!weight || weight->size() == target.size(), "weight and target differ in length");
     require(!sigma || sigma->size() == target.size(), "sigma and target differ in length");
+    require(!side || side->size() == target.size(), "side and target differ in length");
+    data.side = side ? side->data() : nullptr;
     data.weight = weight ? weight->data() : nullptr;
     data.sigma = sigma ? sigma->data() : nullptr;
     data.target_transform = space_transform(space);
@@ -121,10 +124,14 @@ std::unique_ptr<Objective> make_objective(const Program& program, const std::vec
     parameterisation.source.assign(source.data(), source.data() + source.size());
     parameterisation.value.assign(value.data(), value.data() + value.size());
     parameterisation.free_count = free_count;
+    std::vector<Objective::Penalty> added;
+    for (const auto& [index, coefficient, offset] : penalties)
+        added.push_back({index, coefficient, offset});
     return std::make_unique<Objective>(
         program, data, Objective::Terms{loss_spec(loss), scale_is_fitted, log_normaliser},
         std::move(parameterisation),
-        Objective::Bounds{to_vector(lower), to_vector(upper), to_vector(typical)});
+        Objective::Bounds{to_vector(lower), to_vector(upper), to_vector(typical)},
+        std::move(added));
 }
 
 void require_points(const Objective& objective, const Array& points, const char* what) {
@@ -218,7 +225,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::arg("weight"), py::arg("sigma"), py::arg("loss"), py::arg("scale_is_fitted"),
              py::arg("log_normaliser"), py::arg("source"), py::arg("value"), py::arg("free_count"),
              py::arg("lower"), py::arg("upper"), py::arg("typical"), py::arg("space") = "linear",
-             py::arg("order") = IntArray(0), py::arg("segment_rows") = IntArray(0))
+             py::arg("order") = IntArray(0), py::arg("segment_rows") = IntArray(0),
+             py::arg("side") = py::none(), py::arg("penalties") = std::vector<PenaltyTuple>())
         .def_property_readonly("dimension", &Objective::dimension)
         .def_property_readonly("rows", &Objective::rows)
         .def(

@@ -120,6 +120,11 @@ struct cos_op {
     static double slope(double a, double) { return -sin_(a); }
     static double bend(double, double out) { return -out; }
 };
+struct still_op {
+    static double value(double a) { return a; }
+    static double slope(double, double) { return 0.0; }
+    static double bend(double, double) { return 0.0; }
+};
 struct arctan_op {
     static double value(double a) { return arctan_(a); }
     // 1 / (1 + a^2), without overflow

@@ -25,6 +25,7 @@ void Evaluator::find_dependence() {
         char* row = depends_.data() + l * operations.size();
         for (int r = 0; r < count; ++r) {
             const Operation& op = operations[index(r)];
+            if (op.code == Opcode::still_) continue;
             const auto see = [&](int id) {
                 if (id >= first) row[r] |= row[id - first];
             };

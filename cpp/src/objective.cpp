@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "tail.hpp"
+
 namespace lawfit {
 namespace {
 
@@ -45,12 +47,14 @@ Buffer gathered(const RowLayout& layout, const double* values) {
 }  // namespace
 
 Objective::Objective(Program program, const Data& data, const Terms& terms,
-                     Parameterisation parameterisation, Bounds bounds)
+                     Parameterisation parameterisation, Bounds bounds,
+                     std::vector<Penalty> penalties)
     : program_(std::move(program)),
       columns_(program_, data.columns, layout_of(data)),
       terms_(terms),
       parameterisation_(std::move(parameterisation)),
-      bounds_(std::move(bounds)) {
+      bounds_(std::move(bounds)),
+      penalties_(std::move(penalties)) {
     require(
         parameterisation_.source.size() ==
                 index(layout().segment_count()) * index(program_.parameter_count()) &&
@@ -86,6 +90,17 @@ Objective::Objective(Program program, const Data& data, const Terms& terms,
         row_factor_ = gathered(layout(), data.sigma);
         for (double& f : row_factor_) f = 1.0 / f;
     }
+    if (data.side) {
+        require(!terms_.scale_is_fitted || has_tail(terms_.loss),
+                "objective: under this loss a censored row has no likelihood");
+        side_ = gathered(layout(), data.side);
+    }
+    for (const Penalty& penalty : penalties_) {
+        require(penalty.index.size() == penalty.coefficient.size(),
+                "objective: a penalty needs one coefficient per index");
+        for (const int i : penalty.index)
+            require(i >= 0 && i < dimension(), "objective: a penalty's index does not exist");
+    }
     find_coordinates();
     find_pattern();
     cut_into_chunks();
@@ -120,6 +135,10 @@ void Objective::find_pattern() {
         for_each_pair([&](int i, int j) {
             if (i >= 0 && j >= 0) pairs.emplace_back(i, j);
         });
+        for (const Penalty& penalty : penalties_)
+            for (const int i : penalty.index)
+                for (const int j : penalty.index)
+                    if (j <= i) pairs.emplace_back(i, j);
         auto found = std::make_shared<SymmetricPattern>(n, pairs);
         if (4.0 * found->count() < 0.5 * n * (n + 1.0)) pattern_ = std::move(found);
     }
@@ -156,7 +175,7 @@ struct ObjectiveEvaluator::Lane {
         const bool scale = objective.terms().scale_is_fitted;
         const int columns = leaves + (scale ? 1 : 0), local = objective.local_count();
         parameters.setZero(objective.program().parameter_count());
-        for (Buffer* b : {&u, &slope, &bend, &curvature, &seed, &scale_column})
+        for (Buffer* b : {&u, &slope, &bend, &curvature, &seed, &scale_column, &counted})
             b->assign(index(block_rows), 0.0);
         jacobian.resize(index(columns));
         leaf_gradient.resize(index(columns));
@@ -200,6 +219,7 @@ struct ObjectiveEvaluator::Lane {
     int block = -1;    // whose values and residuals are here
     Vector parameters;
     Buffer u, slope, bend, curvature, seed, scale_column;  // (block_rows,)
+    Buffer counted;                                        // (block_rows,), weights that count
     std::vector<const double*> jacobian;                   // (leaf columns,)
     std::vector<double> leaf_gradient;                     // of a chunk
     std::vector<double> leaf_bend, leaf_curvature;         // of a chunk, packed
@@ -268,16 +288,88 @@ void ObjectiveEvaluator::set_weight(const double* weight) {
     const Buffer& own = objective_.weight();
     weight_ = weight ? weight : (own.empty() ? nullptr : own.data());
     find_weightless();
+    const Buffer& side = objective_.side();
     total_weight_ = objective_.rows();
-    if (!weight_) return;
+    if (!weight_ && side.empty()) return;
     total_weight_ = 0.0;
-    for (int i = 0; i < objective_.layout().padded(); ++i) total_weight_ += weight_[i];
+    for (const RowLayout::Block& block : objective_.layout().blocks()) {
+        const double* w = weights_of(block, weight_);
+        for (int i = 0; i < block.size; ++i)
+            if (side.empty() || side[index(block.begin + i)] == 0.0) total_weight_ += w[i];
+    }
 }
 
 // Weights of a block, (size,), zero in the padding.
 const double* ObjectiveEvaluator::weights_of(const RowLayout::Block& block,
                                              const double* weight) const {
     return weight ? weight + block.begin : ones_.data() + block_rows - block.rows;
+}
+
+// The weights with 0 for the censored rows whose loss does not count; residuals must be there.
+const double* ObjectiveEvaluator::counted(Lane& lane, const RowLayout::Block& block,
+                                          const double* weight) const {
+    const double* w = weights_of(block, weight);
+    if (objective_.side().empty()) return w;
+    const double* side = objective_.side().data() + block.begin;
+    const bool tails = has_tails();
+    for (int i = 0; i < block.size; ++i)
+        lane.counted[index(i)] =
+            side[i] == 0.0 || (!tails && side[i] * lane.u[index(i)] < 0.0) ? w[i] : 0.0;
+    return lane.counted.data();
+}
+
+bool ObjectiveEvaluator::has_tails() const {
+    return objective_.terms().scale_is_fitted && !objective_.side().empty();
+}
+
+// The terms of the censored rows under a fitted scale.
+double ObjectiveEvaluator::tail_sum() {
+    const Tail tail(loss_);
+    return sum_over_blocks([&](Lane& lane, int b) {
+        const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
+        bring_residuals(lane, b);
+        const double* side = objective_.side().data() + block.begin;
+        const double* w = weights_of(block, weight_);
+        double total = 0.0;
+        for (int i = 0; i < block.size; ++i)
+            if (side[i] != 0.0 && w[i] != 0.0)
+                total += w[i] * tail.at(lane.u[index(i)], side[i]).value;
+        return total;
+    });
+}
+
+// Slopes of the loss in a block, in lane.slope, and what else is not null.
+void ObjectiveEvaluator::slopes(Lane& lane, const RowLayout::Block& block, double* bend,
+                                double* curvature) {
+    kernels::active().loss_slopes(block.size, &loss_, lane.u.data(), counted(lane, block, weight_),
+                                  lane.slope.data(), bend, curvature);
+    if (!has_tails()) return;
+    const Tail tail(loss_);
+    const double* side = objective_.side().data() + block.begin;
+    const double* w = weights_of(block, weight_);
+    for (int i = 0; i < block.size; ++i) {
+        if (side[i] == 0.0) continue;
+        Tail::Term t;
+        if (w[i] != 0.0) t = tail.at(lane.u[index(i)], side[i]);
+        lane.slope[index(i)] = w[i] * t.slope;
+        if (bend) bend[i] = t.value > 0.0 ? w[i] * t.slope * t.slope / (2.0 * t.value) : 0.0;
+        if (curvature) curvature[i] = w[i] * t.curvature;
+    }
+}
+
+// Adds the derivatives of the penalties at the point; their second derivatives do not move.
+void ObjectiveEvaluator::add_penalties(Vector* gradient, SymmetricMatrix* matrix) const {
+    for (const Objective::Penalty& penalty : objective_.penalties()) {
+        const double r = penalty.residual(point_);
+        for (std::size_t p = 0; p < penalty.index.size(); ++p) {
+            const int i = penalty.index[p];
+            if (gradient) (*gradient)[i] += r * penalty.coefficient[p];
+            for (std::size_t q = 0; matrix && q < penalty.index.size(); ++q)
+                if (penalty.index[q] <= i)
+                    matrix->values()[objective_.pattern()->find(i, penalty.index[q])] +=
+                        penalty.coefficient[p] * penalty.coefficient[q];
+        }
+    }
 }
 
 void ObjectiveEvaluator::set_point(const Vector& x) {
@@ -317,8 +409,13 @@ double ObjectiveEvaluator::value(const Vector& x) {
     ++evaluations_;
     set_point(x);
     double total = residual_sum(loss_, true);
+    if (has_tails()) total += tail_sum();
     if (objective_.terms().scale_is_fitted)
         total += total_weight_ * (log_scale_ + objective_.terms().log_normaliser);
+    for (const Objective::Penalty& penalty : objective_.penalties()) {
+        const double r = penalty.residual(x);
+        total += 0.5 * r * r;
+    }
     return std::isfinite(total) && !stopped_ ? total : std::numeric_limits<double>::infinity();
 }
 
@@ -327,7 +424,7 @@ double ObjectiveEvaluator::residual_sum(const LossSpec& loss, bool weighted) {
         const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
         bring_residuals(lane, b);
         return kernels::active().loss_value(block.size, &loss, lane.u.data(),
-                                            weights_of(block, weighted ? weight_ : nullptr));
+                                            counted(lane, block, weighted ? weight_ : nullptr));
     });
 }
 
@@ -410,10 +507,12 @@ void ObjectiveEvaluator::derivatives(Vector& gradient, SymmetricMatrix* bend,
         g += local;
     }
     if (objective_.terms().scale_is_fitted) gradient[dimension() - 1] += total_weight_;
+    add_penalties(&gradient, nullptr);
     for (const auto& [matrix, packed] :
          {std::pair(bend, &bends_), std::pair(curvature, &curvatures_)}) {
         if (!matrix) continue;
         scatter(*packed, *matrix);
+        add_penalties(nullptr, matrix);
         for (const int i : weightless_) {
             const double typical = objective_.bounds().typical[i];
             matrix->values()[objective_.pattern()->begin(i)] += 1.0 / (typical * typical);
@@ -443,9 +542,8 @@ void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curv
         const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
         const int n = block.size;
         bring_residuals(lane, b);
-        k.loss_slopes(n, &loss_, lane.u.data(), weights_of(block, weight_), lane.slope.data(),
-                      bend ? lane.bend.data() : nullptr,
-                      curvature ? lane.curvature.data() : nullptr);
+        slopes(lane, block, bend ? lane.bend.data() : nullptr,
+               curvature ? lane.curvature.data() : nullptr);
         if (row_factor.empty())
             std::fill_n(lane.seed.begin(), n, factor_);
         else
@@ -503,8 +601,7 @@ void ObjectiveEvaluator::add_second_order(Lane& lane, int c) {
         const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
         const int n = block.size;
         bring_residuals(lane, b);
-        k.loss_slopes(n, &loss_, lane.u.data(), weights_of(block, weight_), lane.slope.data(),
-                      nullptr, nullptr);
+        slopes(lane, block, nullptr, nullptr);
         if (row_factor.empty())
             k.scale(n, factor_, lane.slope.data(), lane.seed.data(), false);
         else
@@ -585,6 +682,8 @@ void ObjectiveEvaluator::find_weightless() {
     const RowLayout& layout = objective_.layout();
     if (layout.segment_count() == 1) return;
     std::vector<char> has_weight(index(dimension()), 0);
+    for (const Objective::Penalty& penalty : objective_.penalties())
+        for (const int i : penalty.index) has_weight[index(i)] = 1;
     for (const RowLayout::Block& block : layout.blocks()) {
         const double* w = weights_of(block, weight_);
         if (!std::any_of(w, w + block.size, [](double x) { return x > 0.0; })) continue;

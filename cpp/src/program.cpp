@@ -140,7 +140,7 @@ Program::Program(Parts parts) : parts_(std::move(parts)) {
                 else
                     d |= active_[static_cast<std::size_t>(id - first_register())];
             });
-        active_.push_back(d);
+        active_.push_back(op.code == Opcode::still_ ? 0 : d);
     }
 }
 

@@ -23,6 +23,7 @@ from .reduction import envelope, isoflop
 from .replication import compare_protocol
 from .result import Fit, Starts, load
 from .runs import Runs, read
+from .stages import Stage, StagedFit, fit_stages
 from .starts import Grid
 
 if _TYPE_CHECKING:
@@ -73,6 +74,8 @@ __all__ = [
     "ScalingLawRegressor",
     "Source",
     "Squared",
+    "Stage",
+    "StagedFit",
     "Starts",
     "Variable",
     "__version__",
@@ -88,6 +91,7 @@ __all__ = [
     "export_model",
     "fit",
     "fit_many",
+    "fit_stages",
     "grid_search",
     "isoflop",
     "law",

@@ -129,6 +129,8 @@ class Objective:
         space: str = "linear",
         order: ArrayLike = ...,
         segment_rows: ArrayLike = ...,
+        side: ArrayLike | None = None,
+        penalties: Sequence[tuple[Sequence[int], Sequence[float], float]] = ...,
     ) -> None: ...
     @property
     def dimension(self) -> int: ...

@@ -21,11 +21,12 @@ import numpy as np
 
 from . import _core
 from . import expression as ex
-from .errors import FormulaError
+from .calculus import derivative, log_derivative
+from .errors import FormulaError, InputError
 from .expression import Apply, Constant, Coordinate, Node, Variable
-from .formula import find, names, parse
+from .formula import SERIES, find, names, parse
 
-__all__ = ["Space", "compile_columns", "compile_law", "evaluate_columns", "resolve"]
+__all__ = ["Space", "column_spans", "compile_columns", "compile_law", "evaluate_columns", "resolve"]
 
 Space = Literal["linear", "log", "logit"]
 
@@ -40,8 +41,9 @@ def resolve(
     variables: Collection[str],
     log_parameters: Collection[str] = (),
     positive: Collection[str] = (),
+    spans: Mapping[str, tuple[float, float]] | None = None,
 ) -> Node:
-    """Decide what each name is.
+    """Decide what each name is, and write out sums and products over an index.
 
     Parameters
     ----------
@@ -54,12 +56,22 @@ def resolve(
         Parameters whose coordinate is their logarithm.
     positive : collection of str
         Columns and parameters known to be above zero.
+    spans : mapping of str to (float, float), optional
+        Smallest and largest value of the columns that an index may run to.
 
     Returns
     -------
     Node
         The same tree over `Variable` and `Coordinate`.
+
+    Raises
+    ------
+    InputError
+        If an index runs to something else than a number, a column or a column and a number, or
+        too far.
     """
+    if isinstance(node, Apply) and node.function in SERIES:
+        node = _written_out(node, spans or {})
     if isinstance(node, ex.Name):
         if node.text in variables:
             return Variable(node.text, node.text in positive)
@@ -68,7 +80,13 @@ def resolve(
         return Coordinate(node.name, node.name in positive)
     if isinstance(node, Apply):
         arguments = tuple(
-            resolve(a, variables=variables, log_parameters=log_parameters, positive=positive)
+            resolve(
+                a,
+                variables=variables,
+                log_parameters=log_parameters,
+                positive=positive,
+                spans=spans,
+            )
             for a in node.arguments
         )
         return Apply(node.function, arguments)
@@ -122,7 +140,69 @@ def evaluate_columns(text: str, columns: Mapping[str, np.ndarray]) -> np.ndarray
         )
     arrays = [np.asarray(columns[name], dtype=float) for name in used]
     rows = len(next(iter(columns.values()))) if columns else 1
-    return compile_columns(parse(text), used).values(arrays, rows, np.empty(0))
+    spans = column_spans(dict(zip(used, arrays, strict=True)))
+    tree = resolve(parse(text), variables=used, spans=spans)
+    program = compile_law(tree, variables=used, parameters=())
+    return program.values(arrays, rows, np.empty(0))
+
+
+def column_spans(columns: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    """Return smallest and largest value of every column, for `resolve`."""
+    return {name: (float(c.min()), float(c.max())) for name, c in columns.items()}
+
+
+def _written_out(node: Apply, spans: Mapping[str, tuple[float, float]]) -> Node:
+    """Write a sum or product over an index as its terms, each where the row has it."""
+    first, end, index, body = node.arguments
+    assert isinstance(index, ex.Bound)
+    least, _ = _span(first, index, spans)
+    _, most = _span(end, index, spans)
+    numbers = range(math.ceil(least), math.ceil(most))
+    if len(numbers) > MOST_TERMS:
+        raise InputError(
+            f"{node.function} over {index.name}: {len(numbers)} terms, from {numbers[0]} to "
+            f"{numbers[-1]}; at most {MOST_TERMS} are written out"
+        )
+    neutral = ZERO if node.function == "sum" else ONE
+    terms: list[Node] = []
+    for i in map(Constant, map(float, numbers)):
+        term = ex.substitute(body, index, i)
+        if not isinstance(first, Constant) and i.value < _span(first, index, spans)[1]:
+            term = Apply("where", (Apply("le", (first, i)), term, neutral))
+        if not isinstance(end, Constant) and i.value >= _span(end, index, spans)[0]:
+            term = Apply("where", (Apply("lt", (i, end)), term, neutral))
+        terms.append(term)
+    if not terms:
+        return neutral
+    if node.function == "sum":
+        return Apply("add", tuple(terms)) if len(terms) > 1 else terms[0]
+    while len(terms) > 1:  # in pairs, so that the tree stays flat
+        odd = terms[len(terms) // 2 * 2 :]
+        pairs = zip(terms[::2], terms[1::2], strict=False)
+        terms = [Apply("mul", pair) for pair in pairs] + odd
+    return terms[0]
+
+
+def _span(
+    node: Node, index: ex.Bound, spans: Mapping[str, tuple[float, float]]
+) -> tuple[float, float]:
+    """Return the smallest and largest value that one end of a range takes in the table."""
+    if isinstance(node, Constant):
+        return node.value, node.value
+    if isinstance(node, ex.Name) and node.name in spans and not node.group:
+        low, high = spans[node.name]
+        if math.isfinite(low) and math.isfinite(high):
+            return low, high
+    if isinstance(node, Apply) and node.function in ("add", "neg"):
+        parts = [_span(a, index, spans) for a in node.arguments]
+        if node.function == "neg":
+            return -parts[0][1], -parts[0][0]
+        return sum(low for low, _ in parts), sum(high for _, high in parts)
+    name = f": {node.name!r} is none here" if isinstance(node, ex.Name) else ""
+    raise InputError(
+        f"range of the index {index.name}: an end must be a whole number, a column of the table, "
+        f"or a sum of these{name}"
+    )
 
 
 @dataclass(frozen=True)
@@ -179,6 +259,8 @@ class _Compiler:
         self.known_ids: dict[tuple[str, tuple[int | _Id, ...]], _Id] = {}
         self.known_affine: dict[Node, _Affine] = {}
         self.known_log: dict[Node, _Affine] = {}
+        self.iterates: list[_Id] = []  # of the equations that are solved
+        self.known_solutions: dict[Node, _Id] = {}
         # Uniform operations are numbered from -2 downwards until the constants are counted.
         self.known_slots: dict[Node, int] = {}
 
@@ -321,6 +403,8 @@ class _Compiler:
     def new_form(self, node: Node) -> _Affine:
         if not ex.uses_variables(node):
             return _Affine(_fold(node))
+        if isinstance(node, _Iterate):
+            return _single(self.iterates[node.number])
         if isinstance(node, Variable):
             return _single(_Id("column", self.variables.index(node.name)))
         assert isinstance(node, Apply), node
@@ -334,6 +418,9 @@ class _Compiler:
             return self.form(args[0]).times(MINUS_ONE)
         if f in ("mul", "div", "pow"):
             return self.product(node)
+        if f == "solve":
+            solution = self.solution(node)
+            return _single(self.emit("exp", [solution]) if ex.is_positive(node) else solution)
         if f == "log":
             return self.log_form(args[0]) if ex.is_positive(args[0]) else self.unary(f, args[0])
         if f in _DIRECT_UNARY:
@@ -404,6 +491,8 @@ class _Compiler:
             f, args = node.function, node.arguments
             if f == "exp":
                 return self.form(args[0])
+            if f == "solve" and ex.is_positive(node):
+                return _single(self.solution(node))
             if f == "add" and ex.one_minus_exp(node) is None:
                 return self.log_of_sum(node)
             if f in ("mul", "div") and all(ex.is_positive(a) for a in args):
@@ -463,6 +552,44 @@ class _Compiler:
             return _Affine(_fold(_uniform_log(node)))
         return _single(self.emit("logsumexp", [len(fixed) // 2, *fixed, *varying]))
 
+    def solution(self, node: Apply) -> _Id:
+        """Return the solution of y = body, or its logarithm where the body is positive.
+
+        By Newton's method on t - g(t), t the unknown or its logarithm. Where g is the logarithm of
+        a sum of powers, t - g(t) is concave, and with a slope above zero the method converges from
+        anywhere. All steps but the last two are taken without derivatives; the last two start at
+        the solution and give its first and second derivatives: after k steps from a number that
+        does not move, an error of the order d is one of the order d^(2^k).
+        """
+        if node not in self.known_solutions:
+            self.known_solutions[node] = self.new_solution(node)
+        return self.known_solutions[node]
+
+    def new_solution(self, node: Apply) -> _Id:
+        unknown, body = node.arguments
+        in_log = ex.is_positive(body)
+        at = self.emit("affine", [self.slot(ZERO)])
+        for k in range(_STILL_STEPS + _MOVING_STEPS):
+            t = _Iterate(len(self.iterates))
+            self.iterates.append(at)
+            value = ex.substitute(body, unknown, Apply("exp", (t,)) if in_log else t)
+            slope = log_derivative(value, t) if in_log else derivative(value, t)
+            if in_log:
+                value = Apply("log", (value,))
+            distance = ex.add(value, ex.negate(t))
+            step: Node = Apply("div", (distance, ex.add(ONE, ex.negate(slope))))
+            if k < _STILL_STEPS and in_log:
+                step = Apply("max", (Apply("min", (step, Constant(30.0))), Constant(-30.0)))
+            at = self.value_of(Apply("add", (t, step)))
+            if k < _STILL_STEPS:
+                at = self.emit("still", [at])
+        # The step before the last one is far below this wherever the equation has been solved.
+        limit = ex.multiply(Constant(1e-6), ex.add(ONE, Apply("abs", (t,))))
+        solved = Apply("lt", (Apply("abs", (step,)), limit))
+        self.iterates.append(at)
+        last = _Iterate(len(self.iterates) - 1)
+        return self.value_of(Apply("where", (solved, last, Apply("log", (MINUS_ONE,)))))
+
     def logit_form(self, node: Node) -> _Affine:
         if isinstance(node, Apply) and node.function == "sigmoid":
             return self.form(node.arguments[0])
@@ -470,6 +597,22 @@ class _Compiler:
             return _Affine(Apply("logit", (_fold(node),)))
         return _single(self.emit("logit", [self.value_of(node)]))
 
+
+@dataclass(frozen=True, slots=True)
+class _Iterate(Variable):
+    """One step's value of an unknown that is solved for."""
+
+    number: int = 0
+
+    def __init__(self, number: int) -> None:
+        object.__setattr__(self, "name", f"(step {number})")
+        object.__setattr__(self, "positive", False)
+        object.__setattr__(self, "number", number)
+
+
+MOST_TERMS = 64  # of a sum or product over an index
+# Laws of the kinds in use take at most six.
+_STILL_STEPS, _MOVING_STEPS = 10, 2
 
 _CONSTANT_BASE = 1 << 20  # slots of constants until the parameters are counted
 _MOST_PRODUCTS = 16  # that a product of two affine forms is multiplied out into

@@ -9,6 +9,7 @@ from functools import lru_cache
 __all__ = [
     "COMPARISONS",
     "Apply",
+    "Bound",
     "Constant",
     "Coordinate",
     "Name",
@@ -19,11 +20,13 @@ __all__ = [
     "constant_value",
     "divide",
     "is_negative",
+    "is_nonnegative",
     "is_positive",
     "multiply",
     "negate",
     "one_minus_exp",
     "split_constant",
+    "substitute",
     "uses_coordinates",
     "uses_variables",
     "walk",
@@ -72,18 +75,31 @@ class Coordinate:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A name that gets its value within the formula: the index of a sum, or the unknown of a law.
+
+    An unknown is taken to be positive wherever that makes its equation's other side positive.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Apply:
     """A function of other nodes.
 
-    Functions: ``add mul div pow neg`` and the comparisons, ``and or not where min max``, and those
-    named as in the formula language.
+    Functions: ``add mul div pow neg`` and the comparisons, ``and or not where min max``, those
+    named as in the formula language, and
+
+    - ``sum prod``, with arguments first, end, `Bound`, body: over first <= index < end;
+    - ``solve``, with arguments `Bound`, body: the number that is equal to the body.
     """
 
     function: str
     arguments: tuple[Node, ...]
 
 
-Node = Constant | Name | Variable | Coordinate | Apply
+Node = Constant | Name | Variable | Coordinate | Bound | Apply
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -101,7 +117,7 @@ def uses_variables(node: Node) -> bool:
     """Tell whether the value differs from row to row."""
     if isinstance(node, Apply):
         return any(uses_variables(a) for a in node.arguments)
-    return isinstance(node, Variable)
+    return isinstance(node, (Variable, Bound))
 
 
 @lru_cache(maxsize=4096)
@@ -110,6 +126,15 @@ def uses_coordinates(node: Node) -> bool:
     if isinstance(node, Apply):
         return any(uses_coordinates(a) for a in node.arguments)
     return isinstance(node, Coordinate)
+
+
+def substitute(node: Node, old: Node, new: Node) -> Node:
+    """Return the tree with every node that equals `old` replaced."""
+    if node == old:
+        return new
+    if isinstance(node, Apply):
+        return Apply(node.function, tuple(substitute(a, old, new) for a in node.arguments))
+    return node
 
 
 def constant_value(node: Node) -> float | None:
@@ -207,10 +232,12 @@ def is_positive(node: Node) -> bool:
     if isinstance(node, (Variable, Coordinate)):
         return node.positive
     if not isinstance(node, Apply):
-        return False
+        return isinstance(node, Bound)
     f, args = node.function, node.arguments
     if f in _ALWAYS_POSITIVE:
         return True
+    if f == "solve":
+        return is_positive(args[1])
     if f in ("mul", "div"):
         signs = [is_positive(a) or (-1 if is_negative(a) else 0) for a in args]
         return all(signs) and signs.count(-1) % 2 == 0
@@ -218,7 +245,9 @@ def is_positive(node: Node) -> bool:
         return is_positive(args[0])
     if f == "add" and (exponent := one_minus_exp(node)) is not None:
         return is_negative(exponent)
-    if f in ("add", "min", "log1p", "expm1", "tanh", "erf", "arctan"):
+    if f == "add":
+        return any(map(is_positive, args)) and all(map(is_nonnegative, args))
+    if f in ("min", "log1p", "expm1", "tanh", "erf", "arctan"):
         return all(is_positive(a) for a in args)
     if f == "max":
         return any(is_positive(a) for a in args)
@@ -249,3 +278,47 @@ def is_negative(node: Node) -> bool:
     if f == "neg":
         return is_positive(args[0])
     return False
+
+
+@lru_cache(maxsize=4096)
+def is_nonnegative(node: Node) -> bool:
+    """Tell whether the value is zero or above whatever the free numbers are."""
+    if is_positive(node) or node == Constant(0.0):
+        return True
+    if not isinstance(node, Apply):
+        return False
+    f, args = node.function, node.arguments
+    if f in ("abs", *COMPARISONS, "and", "or", "not"):
+        return True
+    if f in ("mul", "div"):
+        signs = [is_nonnegative(a) or (-1 if _is_nonpositive(a) else 0) for a in args]
+        return all(signs) and signs.count(-1) % 2 == 0
+    if f == "pow" and isinstance(args[1], Constant) and args[1].value % 2 == 0:
+        return True
+    if f in ("pow", "sqrt"):
+        return is_nonnegative(args[0])
+    if f == "add" and (exponent := one_minus_exp(node)) is not None:
+        return _is_nonpositive(exponent)
+    if f in ("add", "min", "log1p", "expm1", "tanh", "erf", "arctan"):
+        return all(is_nonnegative(a) for a in args)
+    if f == "max":
+        return any(is_nonnegative(a) for a in args)
+    if f == "where":
+        return is_nonnegative(args[1]) and is_nonnegative(args[2])
+    return f == "neg" and _is_nonpositive(args[0])
+
+
+def _is_nonpositive(node: Node) -> bool:
+    if isinstance(node, Constant):
+        return node.value <= 0.0
+    if not isinstance(node, Apply):
+        return False
+    f, args = node.function, node.arguments
+    if f == "neg":
+        return is_nonnegative(args[0])
+    if f in ("mul", "div"):
+        signs = [is_nonnegative(a) or (-1 if _is_nonpositive(a) else 0) for a in args]
+        return all(signs) and signs.count(-1) % 2 == 1
+    if f in ("add", "max"):
+        return all(_is_nonpositive(a) for a in args)
+    return is_negative(node)

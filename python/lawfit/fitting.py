@@ -15,6 +15,7 @@ from .execution import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
 from .law import Law
 from .laws import as_law
 from .losses import Huber, Loss, parse_loss
+from .penalties import Penalty, read_penalties
 from .problem import Problem, Residual, Scale, Settings, normalise_tied
 from .progress import Progress, reporter
 from .protocols import protocol as find_protocol
@@ -45,6 +46,8 @@ def fit(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     weights: Any = None,
     sigma: Any = None,
+    penalties: Mapping[str, Penalty] | None = None,
+    censored: Any = None,
     starts: Any = "auto",
     protocol: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -88,6 +91,18 @@ def fit(
     weights, sigma : array of shape (n,) or str, optional
         Weights multiply the loss of each row; sigma, the standard deviation of the residual,
         divides the residual before the loss. An array or the name of a column; not both.
+    penalties : mapping of str to (float or str, float), optional
+        What parameters are drawn towards: a value or another parameter, and a standard deviation.
+        ``{"alpha": (0.5, 0.1)}`` adds ((alpha - 0.5) / 0.1)^2 / 2 to the sum of the losses. Of a
+        scale factor the logarithms are compared: with ``{"A": (400, 0.5)}``, log(A / 400) / 0.5.
+        ``{"alpha": ("beta", 0.05)}`` draws two together, and ``{"E": ("E", 0.1)}`` the levels of
+        ``E[family]`` towards their mean. With ``scale="fitted"`` that is a normal prior; with a
+        fixed scale, `sigma` must say what the residuals are worth.
+    censored : array of shape (n,) or str, optional
+        Rows whose target is only known to be at least (1 or "right") or at most (-1 or "left") what
+        the table has; 0 or empty: it is known. The loss of such a row counts where the prediction
+        is on the wrong side; with ``scale="fitted"`` its term is minus the logarithm of the
+        probability of the right side. An array or the name of a column.
     starts : "auto", int, array, mapping, Grid, or str
         "auto": 100 quasi-random starts, doubled up to 1,600 until the estimated chance that one
         more start would find a minimum not seen so far is at most 1 % (`Starts.missed`). An int:
@@ -150,7 +165,10 @@ def fit(
 
     table = read(runs, columns=columns, derive=derive, where=where, copy=False)
     target = target or law.target
-    table, row_values = _with_row_values(table, weights=weights, sigma=sigma)
+    sides = None
+    if censored is not None:
+        table, sides = with_sides(table, censored)
+    table, row_values = with_row_values(table, weights=weights, sigma=sigma)
     used = {name: str(law) for name in law.variables_in(table)}
     used |= {target: "the target"} | {name: kind for kind, name in row_values.items()}
     for name, needed_by in used.items():
@@ -170,6 +188,8 @@ def fit(
         fixed=dict(fixed or {}),
         tied=normalise_tied(tied),
         bounds=dict(bounds or {}),
+        penalties=read_penalties(penalties),
+        censored=None if sides is None else _sides(table, sides),
         **{kind: _row_values(table, kind, name) for kind, name in row_values.items()},
     )
     problem = Problem(law.resolved(table), table, settings)
@@ -221,7 +241,7 @@ def _check_choice(what: str, given: Any, allowed: Sequence[str]) -> None:
         raise InputError(f"{what} = {given!r} must be one of {choices}")
 
 
-def _with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
+def with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
     """Add weights or sigma given as arrays to the table, so that filters keep them aligned."""
     names: dict[str, str] = {}
     for kind, values in given.items():
@@ -241,6 +261,33 @@ def _with_row_values(table: Runs, **given: Any) -> tuple[Runs, dict[str, str]]:
         names[kind] = f"({kind})"
         table = table.with_column(names[kind], array)
     return table, names
+
+
+_SIDES = {"right": 1.0, "1": 1.0, "left": -1.0, "-1": -1.0, "0": 0.0, "none": 0.0, "": 0.0}
+
+
+def with_sides(table: Runs, censored: Any) -> tuple[Runs, str]:
+    """Add what is known of targets, given as an array, to the table."""
+    if isinstance(censored, str):
+        table[censored]  # raises where there is none
+        return table, censored
+    cells = Runs({"censored": list(censored), "row": np.zeros(len(censored))}, source="censored")
+    if cells.n != table.n:
+        raise InputError(
+            f"censored has {cells.n} cells; the table has {table.n} rows (after `where`)"
+        )
+    return table.with_column("(censored)", _sides(cells, "censored")), "(censored)"
+
+
+def _sides(table: Runs, name: str) -> Floats:
+    texts = table.texts(name).tolist()
+    for i, text in enumerate(texts):
+        if text.lower() not in _SIDES:
+            raise InputError(
+                f"{table.source}: column {name!r}, {table.row_label(i)}: {text!r} must be right or "
+                "1 (the target is at least this), left or -1 (at most), or 0"
+            )
+    return np.array([_SIDES[text.lower()] for text in texts])
 
 
 def _row_values(table: Runs, kind: str, name: str) -> Floats:
@@ -356,12 +403,19 @@ def _assemble(
         fixed={k: float(v) for k, v in problem.settings.fixed.items()},
         tied=problem.settings.tied,
         bounds=dict(problem.settings.bounds),
+        penalties=dict(problem.settings.penalties),
+        censored=_count_censored(problem),
         source=problem.runs.source,
         data_hash=problem.data_hash(),
         _problem=problem,
         _coordinates=x,
         _start_points=points,
     )
+
+
+def _count_censored(problem: Problem) -> int:
+    sides = problem.settings.censored
+    return 0 if sides is None else int(np.count_nonzero(sides))
 
 
 def _at_bound(problem: Problem, x: Floats) -> tuple[str, ...]:

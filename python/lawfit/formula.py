@@ -11,7 +11,7 @@ from functools import lru_cache
 from . import expression as ex
 from .errors import FormulaError
 
-__all__ = ["FUNCTIONS", "find", "groups", "names", "parse"]
+__all__ = ["FUNCTIONS", "SERIES", "find", "groups", "left_side", "names", "parse"]
 
 # name -> smallest and largest number of arguments
 FUNCTIONS: dict[str, tuple[int, int | None]] = {
@@ -30,6 +30,9 @@ FUNCTIONS: dict[str, tuple[int, int | None]] = {
     "where": (3, 3),
 }
 
+# Over an index: sum(BODY for i in range(FIRST, END)).
+SERIES = ("prod", "sum")
+
 MAX_LENGTH = 20_000
 MAX_DEPTH = 64
 
@@ -45,7 +48,7 @@ _COMPARE = {
 
 
 @lru_cache(maxsize=256)
-def parse(text: str) -> ex.Node:
+def parse(text: str, *, equation: bool = False) -> ex.Node:
     """Turn the text of a formula into an expression tree.
 
     Parameters
@@ -53,7 +56,11 @@ def parse(text: str) -> ex.Node:
     text : str
         Python's expression syntax: numbers, names, ``+ - * / **``, parentheses, comparisons joined
         by ``and``, ``or``, ``not``, and calls of the functions in `FUNCTIONS`. ``E[family]`` is one
-        parameter E per level of the column family.
+        parameter E per level of the column family; ``sum(BODY for i in range(FIRST, END))`` and
+        ``prod`` run over the whole numbers from FIRST to below END.
+    equation : bool
+        Whether ``y = FORMULA`` is allowed too: the formula alone if y does not occur in it, and
+        otherwise a node ``solve``.
 
     Returns
     -------
@@ -66,12 +73,23 @@ def parse(text: str) -> ex.Node:
     FormulaError
         If the text is not of the language; the message points at the character.
     """
-    return _Parser(text).parse()
+    return _Parser(text, equation).parse()
+
+
+def left_side(text: str) -> str:
+    """Return the name that a law written as an equation gives to its value, "" without one."""
+    found = _EQUATION.match(text) if isinstance(text, str) else None
+    return found[1] if found else ""
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Return the names a formula uses as they are written, in order of first appearance."""
-    found = [node.text for node in ex.walk(parse(text)) if isinstance(node, ex.Name)]
+    """Return the names a formula uses as they are written, in order of first appearance.
+
+    Names that get their value within the formula are left out: an index, and the left side of an
+    equation.
+    """
+    tree = parse(text, equation=True)
+    found = [node.text for node in ex.walk(tree) if isinstance(node, ex.Name)]
     return tuple(dict.fromkeys(found))
 
 
@@ -84,7 +102,7 @@ def groups(text: str) -> dict[str, str]:
         If one name stands with two columns, or with a column and without one.
     """
     found: dict[str, ex.Name] = {}
-    for node in ex.walk(parse(text)):
+    for node in ex.walk(parse(text, equation=True)):
         if not isinstance(node, ex.Name):
             continue
         first = found.setdefault(node.name, node)
@@ -96,11 +114,20 @@ def groups(text: str) -> dict[str, str]:
     return {name: node.group for name, node in found.items() if node.group}
 
 
+_EQUATION = re.compile(r"\s*([^\W\d]\w*)\s*=(?!=)")
+
+
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, equation: bool = False) -> None:
         if not isinstance(text, str):
             raise TypeError(f"a formula is a text, not {type(text).__name__}")
-        self.text = text
+        self.text = self.source = text
+        self.unknown = ""
+        if equation and (left := _EQUATION.match(text)):
+            # Blanks instead, so that every character keeps its place.
+            self.unknown = left[1]
+            self.source = " " * left.end() + text[left.end() :]
+        self.bound = {self.unknown} if self.unknown else set[str]()
 
     def fail(self, reason: str, node: ast.AST | None = None) -> FormulaError:
         return FormulaError(reason, self.text, self.position(node))
@@ -109,14 +136,14 @@ class _Parser:
         if node is None:
             return 0
         # ast counts UTF-8 bytes within the line
-        lines = self.text.split("\n")
+        lines = self.source.split("\n")
         line = getattr(node, "lineno", 1) - 1
         offset: int = getattr(node, "col_offset", 0)
         before = sum(len(text) + 1 for text in lines[:line])
         return before + len(lines[line].encode()[:offset].decode(errors="ignore"))
 
     def parse(self) -> ex.Node:
-        if not self.text.strip():
+        if not self.source.strip():
             raise self.fail("the formula is empty")
         if len(self.text) > MAX_LENGTH:
             raise FormulaError(
@@ -126,17 +153,19 @@ class _Parser:
             )
         self.check_characters()
         try:
-            tree = ast.parse(self.text.strip(" \t"), mode="eval")
+            tree = ast.parse(self.source.strip(" \t"), mode="eval")
         except SyntaxError as error:
             raise self.syntax_error(error) from None
         except (RecursionError, MemoryError, ValueError):
             raise self.fail("the formula is nested too deeply") from None
-        shift = len(self.text) - len(self.text.lstrip(" \t"))
+        shift = len(self.source) - len(self.source.lstrip(" \t"))
         if shift:
             for node in ast.walk(tree):
                 if hasattr(node, "col_offset") and getattr(node, "lineno", 1) == 1:
                     node.col_offset += shift
-        return self.convert(tree.body, 0)
+        body = self.convert(tree.body, 0)
+        unknown = ex.Bound(self.unknown)
+        return ex.Apply("solve", (unknown, body)) if unknown in ex.walk(body) else body
 
     def check_characters(self) -> None:
         depth = 0
@@ -157,14 +186,15 @@ class _Parser:
                 )
 
     def syntax_error(self, error: SyntaxError) -> FormulaError:
-        shift = len(self.text) - len(self.text.lstrip(" \t"))
+        shift = len(self.source) - len(self.source.lstrip(" \t"))
         # Python gives no place where something is missing at the end.
         position = error.offset - 1 + shift if error.offset else len(self.text.rstrip())
+        allowed = ("and", "or", "not", "for", "in")
         for word in re.finditer(r"\b[^\W\d]\w*", self.text):
-            if keyword.iskeyword(word[0]) and word[0] not in ("and", "or", "not"):
+            if keyword.iskeyword(word[0]) and word[0] not in allowed:
                 reason = f"{word[0]!r} is a reserved word and cannot be a name; write {word[0]}_"
                 return FormulaError(reason, self.text, word.start())
-        if assignment := re.search("(?<![=<>!])=(?!=)", self.text):
+        if assignment := re.search("(?<![=<>!])=(?!=)", self.source):
             return FormulaError(
                 "'=' assigns; write the right-hand side only, or == to compare",
                 self.text,
@@ -179,7 +209,7 @@ class _Parser:
         if isinstance(node, ast.Constant):
             return self.number(node)
         if isinstance(node, ast.Name):
-            return ex.Name(node.id)
+            return ex.Bound(node.id) if node.id in self.bound else ex.Name(node.id)
         if (
             isinstance(node, ast.Subscript)
             and isinstance(node.value, ast.Name)
@@ -244,8 +274,10 @@ class _Parser:
         if not isinstance(node.func, ast.Name):
             raise self.fail("only the functions of the formula language can be called", node)
         function = node.func.id
+        if function in SERIES:
+            return self.series(function, node, depth)
         if function not in FUNCTIONS:
-            known = ", ".join(sorted(FUNCTIONS))
+            known = ", ".join(sorted([*FUNCTIONS, *SERIES]))
             raise self.fail(f"unknown function {function!r}; known: {known}", node)
         if node.keywords:
             raise self.fail(f"{function} takes no named arguments", node)
@@ -255,6 +287,37 @@ class _Parser:
             wanted = str(least) if least == most else f"at least {least}"
             raise self.fail(f"{function} takes {wanted} argument(s), got {got}", node)
         return ex.Apply(function, tuple(self.convert(a, depth) for a in node.args))
+
+    def series(self, function: str, node: ast.Call, depth: int) -> ex.Node:
+        usage = f"write {function}(BODY for i in range(FIRST, END))"
+        match node:
+            case ast.Call(
+                args=[
+                    ast.GeneratorExp(
+                        elt=body,
+                        generators=[
+                            ast.comprehension(
+                                target=ast.Name(id=index),
+                                iter=ast.Call(func=ast.Name(id="range"), args=ends, keywords=[]),
+                                ifs=[],
+                                is_async=0,
+                            )
+                        ],
+                    )
+                ],
+                keywords=[],
+            ) if len(ends) in (1, 2):
+                pass
+            case _:
+                raise self.fail(f"{function} runs over an index: {usage}", node)
+        if index in self.bound:
+            raise self.fail(f"the index {index} is in use already; choose another name", node)
+        first = self.convert(ends[0], depth) if len(ends) == 2 else ex.Constant(0.0)
+        end = self.convert(ends[-1], depth)
+        self.bound.add(index)
+        converted = self.convert(body, depth)
+        self.bound.remove(index)
+        return ex.Apply(function, (first, end, ex.Bound(index), converted))
 
 
 def find(pattern: str, text: str) -> int:
@@ -281,6 +344,7 @@ def _describe(node: ast.AST) -> str:
         "NamedExpr": "an assignment",
         "Compare": "this comparison",
         "Starred": "a star before a name",
+        "GeneratorExp": "a `for` outside sum(...) or prod(...)",
         "BinOp": "this operator",
         "UnaryOp": "this operator",
     }.get(type(node).__name__, f"this syntax ({type(node).__name__})")

@@ -55,7 +55,7 @@ class Groups:
     Raises
     ------
     InputError
-        If a column of groups is missing, or has cells that are missing or not whole numbers.
+        If a column of groups is missing, or has cells that are missing or infinite.
     """
 
     def __init__(self, law: Law, runs: Runs, names: Sequence[str]) -> None:

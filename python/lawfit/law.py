@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import expression as ex
-from .compiler import compile_law, resolve
+from .compiler import column_spans, compile_law, resolve
 from .errors import InputError
-from .formula import groups, names, parse
+from .formula import groups, left_side, names, parse
 from .runs import Runs, read
 from .tables import listed, named
 
@@ -213,6 +213,10 @@ class Law:
             else tuple(v if isinstance(v, Variable) else Variable(v) for v in variables)
         )
         used = names(formula)
+        if left := left_side(formula):
+            if target not in ("loss", left):
+                raise InputError(f"the law {formula!r} gives {left}, but its target is {target!r}")
+            target = left
         grouped = groups(formula)
         known = {n for n in used if "[" not in n} | {*grouped, *grouped.values()}
         for kind, declared in (
@@ -245,6 +249,11 @@ class Law:
             "_names": used,
         }.items():
             object.__setattr__(self, attribute, value)
+
+    @property
+    def tree(self) -> ex.Node:
+        """The formula's expression tree."""
+        return parse(self.formula, equation=True)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -285,7 +294,7 @@ class Law:
         """Return the parameters in order of appearance, given the columns of a table."""
         variables = set(self.variables_in(columns))
         declared = {p.name: p for p in self.declared_parameters}
-        scale = scale_factors(parse(self.formula), variables)
+        scale = scale_factors(self.tree, variables)
         return tuple(
             declared.get(n) or Parameter(n, "log" if n in scale else "identity")
             for n in (text.partition("[")[0] for text in self._names if text not in variables)
@@ -409,7 +418,11 @@ class Law:
         # A positive value is used through its logarithm, so that nested powers do not overflow.
         logs = {n for n, v in values.items() if v > 0}
         tree = resolve(
-            parse(self.formula), variables=needed, log_parameters=logs, positive=positive
+            self.tree,
+            variables=needed,
+            log_parameters=logs,
+            positive=positive,
+            spans=column_spans(dict(zip(needed, columns, strict=True))),
         )
         program = compile_law(tree, variables=needed, parameters=list(values))
         coordinates = [math.log(v) if n in logs else v for n, v in values.items()]
@@ -484,7 +497,10 @@ def scale_factors(tree: ex.Node, variables: Iterable[str]) -> set[str]:
     found: set[str] = set()
 
     def has_column(node: ex.Node) -> bool:
-        return any(isinstance(n, ex.Name) and n.text in columns for n in ex.walk(node))
+        return any(
+            isinstance(n, ex.Bound) or (isinstance(n, ex.Name) and n.text in columns)
+            for n in ex.walk(node)
+        )
 
     def has_parameter(node: ex.Node) -> bool:
         return any(isinstance(n, ex.Name) and n.text not in columns for n in ex.walk(node))

@@ -28,6 +28,8 @@ class Loss:
     """Base of the losses."""
 
     kind: ClassVar[str]
+    # Whether rows of which a bound is known have a likelihood: the core knows the loss's tails.
+    has_distribution: ClassVar[bool] = True
 
     def _core(self) -> CoreLoss:
         raise NotImplementedError
@@ -118,6 +120,7 @@ class Cauchy(Loss):
 
     scale: float = 1.0
     kind: ClassVar[str] = "cauchy"
+    has_distribution: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _require_positive(self, "scale", self.scale)
@@ -143,6 +146,7 @@ class LogCosh(Loss):
 
     scale: float = 1.0
     kind: ClassVar[str] = "logcosh"
+    has_distribution: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _require_positive(self, "scale", self.scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,12 +13,12 @@ from numpy.typing import NDArray
 
 from . import _core
 from . import expression as ex
-from .compiler import compile_law, resolve
+from .compiler import column_spans, compile_law, resolve
 from .errors import InputError
-from .formula import parse
 from .groups import Groups
 from .law import Law, Parameter, check_bounds
 from .losses import Loss
+from .penalties import LinearForm, Penalty, linear_forms
 from .runs import Runs
 from .starts import quasi_random
 from .tables import named
@@ -42,6 +43,10 @@ class Settings:
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     weights: Floats | None = None
     sigma: Floats | None = None
+    penalties: Mapping[str, Penalty] = field(default_factory=dict)
+    censored: Floats | None = (
+        None  # (n,) 1: the target is at least this, -1: at most, 0: it is this
+    )
 
 
 class Problem:
@@ -91,7 +96,9 @@ class Problem:
         }
         # One free parameter stands for each group of tied ones.
         self.free = tuple(n for n in self.names if self.leader[n] == n and n not in settings.fixed)
+        self.penalties = self._penalties()
         self._check_rows()
+        self._check_censored()
 
         self.columns = [runs.numbers(v, needed_by=str(law)) for v in self.variables]
         # As in the table: the core takes it to the space of the residuals.
@@ -104,10 +111,11 @@ class Problem:
             if all(self._by_name[m].positive for m in members)
         }
         tree = resolve(
-            parse(law.formula),
+            law.tree,
             variables=self.variables,
             log_parameters={p.name for p in declared if p.transform == "log"},
             positive=positive,
+            spans=column_spans(dict(zip(self.variables, self.columns, strict=True))),
         )
         self.program = compile_law(
             tree,
@@ -190,10 +198,25 @@ class Problem:
 
     def _check_rows(self) -> None:
         n, p = self.runs.n, len(self.free)
-        if n < p:
+        if n + len(self.penalties) < p:
             raise InputError(
                 f"{self.runs.source} has {n} row{'s' * (n != 1)}; {p} free parameters "
                 f"({named(self.free)}) need at least {p}"
+            )
+
+    def _check_censored(self) -> None:
+        s = self.settings
+        if s.censored is None or s.scale != "fitted":
+            return
+        if not s.loss.has_distribution:
+            raise InputError(
+                f'censored rows with scale="fitted" need the distribution function of the loss, '
+                f"which {s.loss} does not have here; take squared, huber, absolute or quantile"
+            )
+        weight = 1.0 if s.weights is None else s.weights
+        if not np.any(weight * (s.censored == 0.0)):
+            raise InputError(
+                'every row is censored: with scale="fitted" at least one target must be known'
             )
 
     def _check_target(self) -> None:
@@ -283,7 +306,7 @@ class Problem:
             (abs(math.log(m)) for c in self.columns if (m := _typical_size(c)) > 0),
             default=0.0,
         )
-        exponents = _names_in_exponents(parse(self.law.formula))
+        exponents = _names_in_exponents(self.law.tree)
         for k, name in enumerate(self.free):
             p = self._by_name[name]
             if p.start is not None:
@@ -351,7 +374,8 @@ class Problem:
         for column, levels in self.groups.levels.items():
             digest.update("\0".join((column, *levels)).encode() + b"\0")
             digest.update(self.groups.index[column].astype(np.int64).data)
-        for values in (self.settings.weights, self.settings.sigma):
+        s = self.settings
+        for values in (s.weights, s.sigma, s.censored):
             if values is not None:
                 digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
@@ -399,6 +423,8 @@ class Problem:
             s.residual,
             segments.order,
             segments.rows,
+            None if s.censored is None else s.censored[rows],
+            self.penalties,
         )
 
     def _typical(self, starts: Floats | None) -> Floats:
@@ -414,6 +440,24 @@ class Problem:
             if not self._is_log(name) and largest > 0:
                 typical[k] = share * largest
         return typical
+
+    def refitted(self, weights: Floats, fixed: Mapping[str, float]) -> Problem:
+        """Return the same problem with other weights and other values of what is fixed."""
+        problem = copy.copy(self)
+        problem.settings = replace(self.settings, weights=weights, fixed=fixed)
+        problem.penalties = problem._penalties()
+        return problem
+
+    def _penalties(self) -> list[LinearForm]:
+        return linear_forms(
+            self.settings.penalties, self.groups, is_log=self._is_log, coordinate=self._coordinate
+        )
+
+    def _coordinate(self, name: str) -> tuple[int, float]:
+        """Return the index of a parameter's coordinate, or -1 and the coordinate it is fixed at."""
+        if name in self.settings.fixed:
+            return -1, self._fixed_coordinate(name)
+        return self.free.index(self.leader[name]), 0.0
 
     def _fixed_coordinate(self, name: str) -> float:
         value = float(self.settings.fixed[name])

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lawfit.errors import FitError, FormulaError, InputError
+from lawfit.reference_losses import LossSpec, log_normaliser, loss_functions, tail
 
 __all__ = [
     "evaluate",
@@ -41,12 +42,12 @@ __all__ = [
     "minimise",
     "objective",
     "objective_gradient",
+    "tail",
 ]
 
 Array = npt.NDArray[Any]  # of longdouble inside this file, of float64 where it is returned
 Params = Mapping[str, Any]
 Columns = Mapping[str, npt.ArrayLike]
-LossSpec = tuple[str | float, ...]
 
 _LONG = np.longdouble
 _LN2, _LN10, _PI = np.log(_LONG(2)), np.log(_LONG(10)), 4 * np.arctan(_LONG(1))
@@ -216,12 +217,18 @@ class _Walker:
             raise InputError(f"columns must be one-dimensional and equally long, got {shapes}")
         self.n = min(shapes)[0]
         self.source = re.sub(r"\s", " ", formula).lstrip()  # one character stays one character
+        self.bound: dict[str, Dual] = {}  # names that get their value within the formula
+        self.unknown = ""
+        if equation := re.match(r"(\w+) *=(?!=)", self.source):
+            self.unknown = equation[1]
+            self.source = " " * equation.end() + self.source[equation.end() :]
 
     def run(self) -> Dual:
         if strange := re.search("[#\0\ud800-\udfff]", self.source):
             raise self.error("not a character of the formula language", strange.start())
         try:
-            return self.walk(ast.parse(self.source, mode="eval").body)
+            body = ast.parse(f"({self.source[1:]})" if self.unknown else self.source, mode="eval")
+            return self.solve(body.body) if self.unknown else self.walk(body.body)
         except SyntaxError as error:
             place = error.offset - 1 if error.offset else len(self.source)
             raise self.error(f"not a formula: {error.msg}", place) from None
@@ -233,6 +240,60 @@ class _Walker:
             where = len(self.source.encode()[: where.col_offset].decode())
         position = len(self.formula) - len(self.source) + where
         return FormulaError(reason, self.formula, min(max(position, 0), len(self.formula)))
+
+    def solve(self, body: ast.expr) -> Dual:
+        """Solve unknown = body by bisection; positive solutions if the body is positive at 1.
+
+        The derivative is that of the implicit function, body_k / (1 - body_unknown).
+        """
+
+        def excess(t: Array) -> Array:  # body - unknown, of the sign of the slope of t at the root
+            y = np.exp(t) if positive else t
+            self.bound[self.unknown] = self.constant(y)
+            value = self.walk(body).value
+            return np.asarray(np.log(value) - t if positive else value - y)
+
+        self.bound[self.unknown] = self.constant(1.0)
+        positive = bool((self.walk(body).value > 0).all())
+        low, high = self.constant(-1.0).value, self.constant(1.0).value
+        for _ in range(20):
+            low = np.where(excess(low) < 0, 2 * low, low)
+            high = np.where(excess(high) > 0, 2 * high, high)
+        bracketed = (excess(low) >= 0) & (excess(high) <= 0)
+        for _ in range(90):
+            middle = (low + high) / 2
+            up = excess(middle) > 0
+            low, high = np.where(up, middle, low), np.where(up, high, middle)
+        root = np.where(bracketed, (low + high) / 2, _LONG(math.nan))
+        y = np.exp(root) if positive else root
+        directions = np.zeros((self.n, len(self.names) + 1), _LONG)
+        directions[:, -1] = 1
+        outer, self.names = self.names, [*self.names, "="]  # no parameter has this name
+        self.bound[self.unknown] = Dual(y, directions)
+        slopes = self.walk(body).tangent
+        self.names = outer
+        return Dual(y, slopes[:, :-1] / (1 - slopes[:, -1:]))
+
+    def series(self, name: str, generator: ast.GeneratorExp, node: ast.expr) -> Dual:
+        """Add or multiply over the whole numbers in range(first, end), row by row."""
+        total = self.constant(0.0 if name == "sum" else 1.0)
+        match generator.generators:
+            case [
+                ast.comprehension(
+                    target=ast.Name(id=index), iter=ast.Call(func=ast.Name(id="range"), args=ends)
+                )
+            ] if 1 <= len(ends) <= 2 and index not in self.bound:
+                first = self.walk(ends[0]).value if len(ends) == 2 else self.constant(0.0).value
+                end = self.walk(ends[-1]).value
+            case _:
+                raise self.error(f"{name} needs one index in a range", node)
+        for i in range(math.ceil(first.min()), math.ceil(end.max())):
+            self.bound[index] = self.constant(i)
+            term = self.walk(generator.elt)
+            more = total + term if name == "sum" else total * term
+            total = _select((first <= i) & (i < end), more, total)
+            del self.bound[index]
+        return total
 
     def constant(self, value: npt.ArrayLike) -> Dual:
         values = np.broadcast_to(np.asarray(value, _LONG), (self.n,))
@@ -268,6 +329,8 @@ class _Walker:
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return self.constant(float(repr(number)))  # a huge whole number becomes inf
+            case ast.Name(id=name) if name in self.bound:
+                return self.bound[name]
             case ast.Name(id=name):
                 if name not in self.columns:
                     return self.parameter(name, node)
@@ -293,6 +356,8 @@ class _Walker:
                 links = zip(node.ops, values[:-1], values[1:], strict=True)
                 truths = [_COMPARISONS[type(op)](a, b) for op, a, b in links]
                 return self.constant(np.all(truths, axis=0))
+            case ast.Call(func=ast.Name(id="sum" | "prod" as name), args=[ast.GeneratorExp() as g]):
+                return self.series(name, g, node)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self.call(name, arguments, node)
         raise self.error(f"{type(node).__name__} is not part of the formula language", node)
@@ -341,125 +406,6 @@ def evaluate_with_gradient(
         return dual.value.astype(float), dual.tangent.astype(float)
 
 
-# ---- Losses ------------------------------------------------------------------------------
-
-
-class Loss(NamedTuple):
-    """A loss of the standardised residual u.
-
-    Attributes
-    ----------
-    rho, psi : callable
-        The loss and its derivative, each from shape (n,) to shape (n,).
-    curvature : float
-        Limit of psi(u)**2 / (2 rho(u)) as u rises to 0.
-    log_integral : float
-        Log of the integral over the real line of exp(-rho(u)); inf where it diverges.
-    """
-
-    rho: Callable[[Array], Array]
-    psi: Callable[[Array], Array]
-    curvature: float
-    log_integral: float
-
-
-def loss_functions(spec: LossSpec) -> Loss:
-    """Return the loss that a tuple names.
-
-    Parameters
-    ----------
-    spec : tuple
-        ``("squared",)``, ``("huber", delta)``, ``("huber", delta, over)``, ``("absolute",)``,
-        ``("cauchy", s)``, ``("logcosh", s)`` or ``("quantile", q)``, where delta and s are in
-        units of u. At a kink psi is the mean of both sides.
-
-    Raises
-    ------
-    InputError
-        An unknown kind, or a number that is not positive (for q: not inside (0, 1)).
-    """
-    kind, *numbers = spec
-    given = [_LONG(number) for number in numbers]
-    if all(0 < number < math.inf for number in given):
-        match kind, given:
-            case "squared", []:
-                return Loss(lambda u: u**2 / 2, lambda u: u, 1.0, math.log(2 * math.pi) / 2)
-            case "absolute", []:
-                return Loss(np.abs, np.sign, math.inf, math.log(2))
-            case "huber", [delta, *rest] if len(rest) <= 1:
-                over = rest[0] if rest else _LONG(1)
-                return Loss(
-                    lambda u: np.where(u > 0, over, 1) * _huber(u, delta),
-                    lambda u: np.where(u > 0, over, 1) * np.clip(u, -delta, delta),
-                    1.0,
-                    math.log(_huber_half(delta, 1.0) + _huber_half(delta, over)),
-                )
-            case "cauchy", [s]:
-                return Loss(
-                    lambda u: s**2 / 2 * np.log1p((u / s) ** 2),
-                    lambda u: u / (1 + (u / s) ** 2),
-                    1.0,
-                    _log_beta(s, (s - 1) * (s + 1) / 2),
-                )
-            case "logcosh", [s]:
-                return Loss(
-                    lambda u: s**2 * _log_cosh(u / s),
-                    lambda u: s * np.tanh(u / s),
-                    1.0,
-                    _log_beta(s, s**2 / 2),
-                )
-            case "quantile", [q] if q < 1:
-                return Loss(
-                    lambda u: np.where(u > 0, (1 - q) * u, -q * u),
-                    lambda u: (1 - 2 * q + np.sign(u)) / 2,
-                    math.inf,
-                    -math.log(q * (1 - q)),
-                )
-    raise InputError(f"not a loss: {spec!r}")
-
-
-def _huber(u: Array, delta: np.longdouble) -> Array:
-    core = np.clip(u, -delta, delta)
-    rho: Array = core * (u - core / 2)
-    return rho
-
-
-def _huber_half(delta: Any, k: Any) -> float:
-    """Return the integral of exp(-k rho(u)) over u > 0."""
-    core = math.sqrt(math.pi / (2 * k)) * math.erf(delta * math.sqrt(k / 2))
-    return core + math.exp(-k * delta**2 / 2) / float(k * delta)
-
-
-def _log_cosh(x: Array) -> Array:
-    near = np.log1p(2 * np.sinh(np.clip(x, -1, 1) / 2) ** 2)
-    y: Array = np.where(np.abs(x) < 1, near, np.logaddexp(x, -x) - _LN2)
-    return y
-
-
-def _log_beta(s: Any, z: Any) -> float:
-    """Return log of s * Beta(1/2, z), by Stirling's series where lgamma would cancel."""
-    if z <= 0:
-        return math.inf
-    rise = math.lgamma(z + 0.5) - math.lgamma(z)
-    if z > 100:
-        rise = math.log(z) / 2 - 1 / (8 * z) + 1 / (192 * z**3) - 1 / (640 * z**5)
-    return float(math.log(s) + math.log(math.pi) / 2 - rise)
-
-
-def log_normaliser(loss: LossSpec) -> float:
-    """Return log of the integral over the real line of exp(-rho(u)).
-
-    Raises
-    ------
-    InputError
-        Not a loss (see `loss_functions`), or Cauchy with s <= 1, whose integral diverges.
-    """
-    result = loss_functions(loss).log_integral
-    if result == math.inf:
-        raise InputError(f"the integral of exp(-rho) diverges for {loss!r}; Cauchy needs s > 1")
-    return result
-
-
 # ---- Objectives --------------------------------------------------------------------------
 
 
@@ -484,6 +430,8 @@ def _expand(
     weights: npt.ArrayLike | None = None,
     sigma: npt.ArrayLike | None = None,
     scale: float | None = None,
+    censored: npt.ArrayLike | None = None,
+    penalties: Mapping[str, tuple[float | str, float]] | None = None,
 ) -> _Expansion:
     if residual not in ("linear", "log", "logit"):
         raise InputError(f"residual must be 'linear', 'log' or 'logit', not {residual!r}")
@@ -502,12 +450,39 @@ def _expand(
         jacobian *= np.array([params[k] if k in log_names else 1 for k in names], _LONG)
         if scale is not None:
             jacobian = np.column_stack([jacobian, -u])  # along log scale
-        value, gradient = np.sum(w * rho(u)), (w * psi(u)) @ jacobian
+        side = walker.constant(0.0 if censored is None else censored).value
+        terms, slopes = rho(u), psi(u)
+        h = np.where(terms == 0, curvature, slopes**2 / (2 * terms))
         if scale is not None:
-            value += np.sum(w) * (np.log(_LONG(scale)) + log_normaliser(loss))
-            gradient[-1] += np.sum(w)
-        h = np.where(rho(u) == 0, curvature, psi(u) ** 2 / (2 * rho(u)))
-        return _Expansion(value, gradient, jacobian.T @ ((w * h)[:, None] * jacobian))
+            terms = terms + np.log(_LONG(scale)) + log_normaliser(loss)
+        if side.any():
+            if scale is None:
+                right = side * u >= 0
+                share, share_slope = np.where(right, 0, terms), np.where(right, 0, slopes)
+                bend = np.where(right, 0, h)
+            else:
+                share, share_slope = tail(loss, u, side)
+                bend = share_slope**2 / (2 * share)
+            terms = np.where(side == 0, terms, share)
+            slopes = np.where(side == 0, slopes, share_slope)
+            h = np.where(side == 0, h, bend)
+        value, gradient = np.sum(w * terms), (w * slopes) @ jacobian
+        if scale is not None:
+            gradient[-1] += np.sum(w * (side == 0))
+        matrix = jacobian.T @ ((w * h)[:, None] * jacobian)
+        for name, (centre, sd) in (penalties or {}).items():
+            towards = params[centre] if isinstance(centre, str) else centre
+            pair = np.array([params[name], towards], _LONG)
+            drawn = np.log(pair) if name in log_names else pair
+            distance = (drawn[0] - drawn[1]) / _LONG(sd)
+            along = np.zeros(len(gradient), _LONG)
+            for parameter, sign in ((name, 1), (centre, -1)):
+                if parameter in names:
+                    along[list[Any](names).index(parameter)] += sign / _LONG(sd)
+            value += distance**2 / 2
+            gradient += distance * along
+            matrix += np.outer(along, along)
+        return _Expansion(value, gradient, matrix)
 
 
 def objective(
@@ -530,6 +505,13 @@ def objective(
     scale : float, optional
         Fitted scale, above 0. If given, w * (log(scale) + log_normaliser(loss)) is added on
         every row, which makes the objective a negative log likelihood up to log(sigma).
+    censored : array, shape (n,), optional
+        1 where the target is at least what is given, -1 where it is at most that, else 0. Such a
+        row counts where u has the other sign; with a scale its term is -w log of the share of
+        exp(-rho) on the allowed side of u.
+    penalties : mapping of str to (float or str, float), optional
+        Centre (or the parameter that is one) and sd: ((x - centre) / sd)**2 / 2 is added, in
+        logarithms for parameters in `log_names`, which is then an option too.
 
     Raises
     ------
@@ -550,7 +532,7 @@ def objective_gradient(*data: Any, **options: Any) -> Array:
         The parameters to differentiate along.
     log_names : collection of str, default ()
         Those of `names` whose internal coordinate is log(parameter).
-    residual, loss, weights, sigma, scale
+    residual, loss, weights, sigma, scale, censored, penalties
         As in `objective`.
 
     Returns

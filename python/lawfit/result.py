@@ -114,7 +114,7 @@ class Fit:
     scale : float or None
         The fitted scale of the residuals, None with ``scale="fixed"``.
     objective : float
-        Weighted sum of the loss, or minus the log-likelihood with a fitted scale.
+        Weighted sum of the loss, or minus the log-likelihood with a fitted scale; with penalties.
     success, status, message : bool, str, str
         Whether the best start converged, the code, and the sentence.
     nobs : int
@@ -128,8 +128,10 @@ class Fit:
         Parameters that were fitted.
     at_bound : tuple of str
         Free parameters that ended at a bound.
-    fixed, tied, bounds
+    fixed, tied, bounds, penalties
         As given to `lawfit.fit`.
+    censored : int
+        Rows of which only a bound of the target is known.
     """
 
     law: Law
@@ -156,6 +158,8 @@ class Fit:
     bounds: dict[str, tuple[float, float]]
     source: str
     data_hash: str
+    penalties: dict[str, tuple[float | str, float]] = field(default_factory=dict)
+    censored: int = 0
     _problem: Problem | None = field(default=None, repr=False, compare=False)
     _coordinates: Floats | None = field(default=None, repr=False, compare=False)
     _start_points: Floats | None = field(default=None, repr=False, compare=False)
@@ -282,11 +286,12 @@ class Fit:
     def summary(self) -> str:
         """Return the fit as a few lines of text."""
         s = self.starts
+        censored = f" ({self.censored} censored)" if self.censored else ""
         scale = "" if self.scale is None else f", scale {self.scale:.6g} fitted"
         lines = [
             f"{self.law}",
-            f"{self.nobs} rows of {self.source}, target {self.target}, {self.residual} residuals, "
-            f"{self.loss}{scale}",
+            f"{self.nobs} rows{censored} of {self.source}, target {self.target}, "
+            f"{self.residual} residuals, {self.loss}{scale}",
         ]
         width = max(map(len, self.params))
         shown: Counter[str] = Counter()
@@ -347,6 +352,8 @@ class Fit:
             "fixed": dict(self.fixed),
             "tied": [list(group) for group in self.tied],
             "bounds": {name: bounds_to_json(pair) for name, pair in self.bounds.items()},
+            "penalties": {name: list(pair) for name, pair in self.penalties.items()},
+            "censored": self.censored,
             "source": self.source,
             "data_sha256": self.data_hash,
             "warnings": list(self.warnings),
@@ -400,6 +407,8 @@ class Fit:
                 bounds={str(k): bounds_from_json(v) for k, v in data["bounds"].items()},
                 source=data["source"],
                 data_hash=data["data_sha256"],
+                penalties={str(k): tuple(v) for k, v in data.get("penalties", {}).items()},
+                censored=data.get("censored", 0),
             )
         except InputError:
             raise

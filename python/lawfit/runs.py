@@ -186,7 +186,7 @@ class Runs(Mapping[str, NDArray[Any]]):
         Parameters
         ----------
         name : str
-            A column of texts or of whole numbers.
+            A column of texts or of numbers.
         needed_by : str
             What needs it, for messages.
 
@@ -198,7 +198,7 @@ class Runs(Mapping[str, NDArray[Any]]):
         Raises
         ------
         InputError
-            If there is no such column, a cell is missing, or a number is not whole.
+            If there is no such column, a cell is missing, or a number is infinite.
         """
         column = self._column(name, needed_by)
         missing = self._missing(column)
@@ -208,13 +208,12 @@ class Runs(Mapping[str, NDArray[Any]]):
                 f'{missing.sum()} of {self.n} rows (missing="omit" leaves such rows out)'
             )
         if column.dtype.kind == "f":
-            broken = column != np.round(column)
-            broken |= ~np.isfinite(column)
+            broken = ~np.isfinite(column)
             if broken.any():
                 i = int(broken.argmax())
                 raise InputError(
                     f"{self._place(name, i)}: {column[i]:g} cannot be a group{_for(needed_by)}; "
-                    "groups are texts or whole numbers"
+                    "groups are texts or finite numbers"
                 )
             values, index = np.unique(column, return_inverse=True)
             return tuple(map(number_text, values.tolist())), index

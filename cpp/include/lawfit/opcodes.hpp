@@ -5,10 +5,10 @@
 
 // clang-format off
 
-// X(name): one operand, elementwise.
+// X(name): one operand, elementwise. still: its value, passed on as if it did not move.
 #define LAWFIT_UNARY_OPCODES(X) \
     X(exp) X(log) X(sqrt) X(log1p) X(expm1) X(reciprocal) X(abs) X(tanh) \
-    X(sigmoid) X(softplus) X(logit) X(erf) X(normcdf) X(sin) X(cos) X(arctan)
+    X(sigmoid) X(softplus) X(logit) X(erf) X(normcdf) X(sin) X(cos) X(arctan) X(still)
 
 // X(name): two operands, elementwise. Comparisons give 0 or 1.
 #define LAWFIT_BINARY_OPCODES(X) X(mul) X(div) X(pow) X(min) X(max) X(lt) X(le) X(eq) X(ne)

@@ -139,8 +139,8 @@ OBSERVATIONAL = Law(
     example={"h": 0.95, "beta_1": -3.0, "beta_2": 0.8, "beta_3": -0.5, "alpha": 0.3},
     protocol="Components from a PCA of benchmark scores with missing cells imputed; then a "
     "non-linear regression on models below a compute cut-off.",
-    notes="The error is normalised to 1 at chance. The components come from a reducer, not from "
-    "this law.",
+    notes="The error is normalised to 1 at chance. The components come from "
+    "lawfit.reduction.principal_components, which adds S_1, S_2 and S_3 to a table of benchmarks.",
 )
 
 OBSERVATIONAL_FAMILY = Law(

@@ -263,6 +263,39 @@ _TIME_TO_LOSS = Law(
     verified=False,
 )
 
+_LOSS_AT_ANY_BATCH = Law(
+    "loss = (N_c / N)**alpha_N + (S_c * (1 + B_star / (B * loss**(1 / alpha_B))) / S)**alpha_S",
+    [
+        Parameter("N_c", "log", start=(1e12, 1e16), description="parameters"),
+        Parameter("alpha_N", bounds=(0.0, 5.0), start=(0.03, 0.3), description="exponent"),
+        Parameter("S_c", "log", start=(1e2, 1e5), description="steps"),
+        Parameter("alpha_S", bounds=(0.0, 5.0), start=(0.2, 1.5), description="exponent"),
+        Parameter("B_star", "log", start=(1e6, 1e11), description="tokens"),
+        Parameter("alpha_B", bounds=(0.01, 5.0), start=(0.1, 1.0), description="inverse exponent"),
+    ],
+    [
+        _SMALL,
+        Variable("S", "steps", "parameter updates", span=(1e3, 1e5)),
+        Variable("B", "tokens", "batch size", span=(1e4, 1e7)),
+    ],
+    name="unraveling-loss-at-any-batch",
+    source=Source(_AGAIN, "2403.06563", "section 3, the full trajectory", 2024),
+    example={
+        "S_c": 2.3e3,
+        "N_c": 8.0e13,
+        "alpha_N": 0.075,
+        "alpha_S": 0.7,
+        "B_star": 2e8,
+        "alpha_B": 0.21,
+    },
+    protocol="In stages: alpha_N and N_c of converged runs, then alpha_S and S_c, then B_star and "
+    "alpha_B from pairs of batch sizes that reach one loss.",
+    notes=_AGAIN_NOTE
+    + " The critical batch depends on the loss, so the loss stands on both sides; "
+    "unraveling-steps-to-loss is the same law solved for the steps.",
+    verified=False,
+)
+
 LAWS: tuple[Law, ...] = (
     PARAMETERS,
     TOKENS,
@@ -274,4 +307,5 @@ LAWS: tuple[Law, ...] = (
     LEARNING_RATE,
     _AGAIN_STEPS,
     _TIME_TO_LOSS,
+    _LOSS_AT_ANY_BATCH,
 )

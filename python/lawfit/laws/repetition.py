@@ -42,8 +42,11 @@ _BASE_PROTOCOL = (
 _G = "(alpha * A / (beta * B))**(1 / (alpha + beta))"
 _U_D = "min(D, U)"
 _U_N = f"min(N, {_G} * ({_G} * {_U_D})**(beta / alpha))"
-_D_EFFECTIVE = f"({_U_D} + {_U_D} * R_D_star * (1 - exp(-(D / {_U_D} - 1) / R_D_star)))"
-_N_EFFECTIVE = f"({_U_N} + {_U_N} * R_N_star * (1 - exp(-(N / {_U_N} - 1) / R_N_star)))"
+# What stands beyond them, in multiples: D / U_D - 1, written so that it is seen to be 0 or more.
+_EXTRA_D = "max(D / U - 1, 0)"
+_EXTRA_N = f"max(N / ({_G} * ({_G} * {_U_D})**(beta / alpha)) - 1, 0)"
+_D_EFFECTIVE = f"({_U_D} * (1 + R_D_star * (1 - exp(-{_EXTRA_D} / R_D_star))))"
+_N_EFFECTIVE = f"({_U_N} * (1 + R_N_star * (1 - exp(-{_EXTRA_N} / R_N_star))))"
 
 DATA_CONSTRAINED = Law(
     f"E + A / {_N_EFFECTIVE}**alpha + B / {_D_EFFECTIVE}**beta",
@@ -149,9 +152,9 @@ def data_filtering(epochs: int = 10, *, released: bool = False) -> Law:
     if epochs < 1:
         raise InputError(f"runs cannot have {epochs} epochs at most; give 1 or more")
     passes = "max(n / pool, 1)"
-    growth = "".join(
-        f" * (max(min({passes}, {k}), {k - 1}) / {k - 1})**(b * 0.5**({k - 1} / tau))"
-        for k in range(2, epochs + 1)
+    growth = (
+        f" * prod((max(min({passes}, k), k - 1) / (k - 1))**(b * 0.5**((k - 1) / tau)) "
+        f"for k in range(2, {epochs + 1}))"
     )
     first = "min(n, pool)"
     formula = f"(d + (a * {first} / 1e5)**b){growth}" if released else f"a * {first}**b{growth} + d"

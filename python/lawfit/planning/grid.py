@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .. import expression as ex
-from ..compiler import compile_law, resolve
+from ..compiler import column_spans, compile_law, resolve
 from ..errors import FormulaError, InputError, Interrupted
 from ..execution import workers_from
 from ..formula import find, names, parse
@@ -291,7 +291,7 @@ class _Names:
                     text,
                     find(rf"\b{re.escape(name)}\b", text),
                 )
-        return _replace(parsed, self.law.target, parse(self.law.formula))
+        return _replace(parsed, self.law.target, self.law.tree)
 
     def condition(self, text: str) -> ex.Node:
         tree = self.tree(text, "constraint")
@@ -358,6 +358,7 @@ def _program(
         variables=variables,
         log_parameters=logs,
         positive={name for name in variables if (columns[name] > 0).all()},
+        spans=column_spans({name: columns[name] for name in variables}),
     )
     program = compile_law(resolved, variables=variables, parameters=list(values))
     coordinates = [math.log(v) if n in logs else v for n, v in values.items()]

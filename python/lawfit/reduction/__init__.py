@@ -5,6 +5,7 @@ from .envelope import Envelope, envelope
 from .hyperparameters import Optima, best_hyperparameter
 from .isoflop import IsoFlop, isoflop
 from .pass_at_k import Coverage, coverage, pass_at_k
+from .pca import Components, principal_components
 from .power_law import PowerLaw, power_law
 from .records import Records, records
 from .schedule import annealing_areas, constant, cosine, with_areas, wsd
@@ -13,6 +14,7 @@ from .steps_to_target import StepsToTarget, isotonic, steps_to_target
 
 __all__ = [
     "Aggregated",
+    "Components",
     "Coverage",
     "Dropped",
     "Envelope",
@@ -32,6 +34,7 @@ __all__ = [
     "isotonic",
     "pass_at_k",
     "power_law",
+    "principal_components",
     "records",
     "steps_to_target",
     "with_areas",

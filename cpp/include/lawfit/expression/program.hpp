@@ -66,7 +66,7 @@ public:
     const std::vector<int>& leaves() const { return leaves_; }
     // Index into leaves() for each uniform slot, -1 for slots that are none.
     const std::vector<int>& leaf_of_slot() const { return leaf_of_slot_; }
-    // For each row operation: whether its result depends on a parameter.
+    // For each row operation: whether its result moves with a parameter.
     const std::vector<char>& active() const { return active_; }
     // For each varying id before the registers: whether row operations or the output read it.
     const std::vector<char>& column_is_read() const { return column_is_read_; }

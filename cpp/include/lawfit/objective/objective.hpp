@@ -5,6 +5,12 @@
 //
 // z: the program's value; y: the target in the same space; f_i = 1 / sigma_i; s, the last entry of x,
 // the logarithm of the scale; c the logarithm of the integral of exp(-rho).
+//
+// The target of a censored row is known to be y or more (side 1), or y or less (side -1). Under a fixed
+// scale its loss counts only where the value lies on the other side of y. Under a fitted one its term is
+// -w log of the share of the density exp(-rho) on that side, in place of the one above.
+//
+// To either sum penalties are added: half the square of a linear function of x each.
 #pragma once
 
 #include <memory>
@@ -39,6 +45,7 @@ public:
         const double* target = nullptr;      // (rows,)
         const double* weight = nullptr;      // (rows,) or null: ones
         const double* sigma = nullptr;       // (rows,) or null: ones
+        const double* side = nullptr;        // (rows,) of -1, 0 and 1, or null: zeros
         int rows = 0;
         // Applied to the target: log_ or logit_. Opcode::count_: nothing.
         Opcode target_transform = Opcode::count_;
@@ -56,6 +63,17 @@ public:
         Vector upper;    // (dimension,), +inf where there is none
         Vector typical;  // (dimension,), typical size of a change: the metric of the damping
     };
+    // (sum_k coefficient[k] x[index[k]] - offset)^2 / 2, each index once.
+    struct Penalty {
+        std::vector<int> index;
+        std::vector<double> coefficient;
+        double offset = 0.0;
+        double residual(const Vector& x) const {
+            double r = -offset;
+            for (std::size_t k = 0; k < index.size(); ++k) r += coefficient[k] * x[index[k]];
+            return r;
+        }
+    };
     // Rows of one segment that are summed by one thread from the first to the last. The partition
     // depends on the table alone, and chunks are added up in order, so that results do not depend
     // on the number of threads.
@@ -66,7 +84,8 @@ public:
 
     // Throws std::invalid_argument when sizes do not agree.
     Objective(Program program, const Data& data, const Terms& terms,
-              Parameterisation parameterisation, Bounds bounds);
+              Parameterisation parameterisation, Bounds bounds,
+              std::vector<Penalty> penalties = {});
 
     // Free parameters, and the logarithm of the scale when it is fitted.
     int dimension() const {
@@ -82,6 +101,8 @@ public:
     const Buffer& target() const { return target_; }
     const Buffer& weight() const { return weight_; }          // zero in the padding; empty: ones
     const Buffer& row_factor() const { return row_factor_; }  // empty: ones
+    const Buffer& side() const { return side_; }              // empty: zeros
+    const std::vector<Penalty>& penalties() const { return penalties_; }
 
     const std::vector<Chunk>& chunks() const { return chunks_; }
     // Chunks tasks()[t] to tasks()[t + 1] are enough work to hand to a thread.
@@ -118,6 +139,8 @@ private:
     Buffer target_;
     Buffer weight_;
     Buffer row_factor_;
+    Buffer side_;
+    std::vector<Penalty> penalties_;
     std::vector<Chunk> chunks_;
     std::vector<int> tasks_;
     bool leaves_are_parameters_ = false;
@@ -149,6 +172,7 @@ public:
     // Row weights that replace the objective's, e.g. a bootstrap draw's: padded, zero in the padding.
     // Null goes back.
     void set_weight(const double* weight);
+    // Of the rows that are not censored.
     double total_weight() const { return total_weight_; }
     // Targets that replace the objective's, in its space and places. Null goes back.
     void set_target(const double* target) {
@@ -173,7 +197,8 @@ public:
     void second_order(SymmetricMatrix& second);
 
     // At the x of the last value(): the sum of another loss over the residuals u, with the present
-    // weights or with all of them 1.
+    // weights or with all of them 1. Censored rows count where their value is on the wrong side, under a fitted
+    // scale not at all.
     double residual_sum(const LossSpec& loss, bool weighted);
     // At the x of the last value(): (z - y) f in the places of the table, (padded,), whatever the
     // scale.
@@ -194,6 +219,11 @@ private:
     template <class Term>
     double sum_over_blocks(Term term);
     const double* weights_of(const RowLayout::Block& block, const double* weight) const;
+    const double* counted(Lane& lane, const RowLayout::Block& block, const double* weight) const;
+    bool has_tails() const;
+    double tail_sum();
+    void slopes(Lane& lane, const RowLayout::Block& block, double* bend, double* curvature);
+    void add_penalties(Vector* gradient, SymmetricMatrix* matrix) const;
     void set_point(const Vector& x);
     void enter(Lane& lane, int segment);
     void bring_residuals(Lane& lane, int block);
