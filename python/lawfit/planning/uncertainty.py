@@ -17,8 +17,8 @@ from ..progress import Progress, reporter
 from ..tables import named
 from . import solve
 from .batches import BATCH, in_batches
+from .follow import follow
 from .problem import PlanProblem
-from .refine import refine
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -215,16 +215,22 @@ def replan(
     )
     start = template.coordinates({n: columns[n] for n in ranges}).reshape(len(ranges), each)
     low, high = solve.bounds(problem, template)
+    names = [k.text for k in problem.all_limits()]
+    binding = np.array([k in plan.binding for k in names])
+    near = 1e-9 * (high - low)
+    inside = ((start > low + near) & (start < high - near)).any(axis=1)
 
     def run(task: int) -> tuple[Floats, Floats]:
         first, last = task * at_once, min((task + 1) * at_once, count)
         rows = template.over(given_of(first, last))
         shape = (len(ranges), (last - first) * each)
-        got = refine(
+        got = follow(
             rows,
             np.tile(start, last - first),
             np.broadcast_to(low, shape),
             np.broadcast_to(high, shape),
+            binding,
+            inside,
         )
         fine = (got.violation <= solve.NEAR_FEASIBLE) & np.isfinite(got.objective)
         fine &= got.converged | (got.residual < WORST_RESIDUAL)
