@@ -103,7 +103,9 @@ def follow(
             axis=0, initial=0.0
         )
         fine = done & (violation <= tolerance) & (residual <= SMALL) & (every >= 0.0).all(axis=0)
-        fine &= ((x >= low) & (x <= high)).all(axis=0) & (_curvature(hessian, gradients, free, held))
+        fine &= ((x >= low) & (x <= high)).all(axis=0) & (
+            _curvature(hessian, gradients, free, held)
+        )
     if fine.all():
         return Refined(x, values[0], every, violation, residual, fine, evaluations)
     return _with_refined(functions, start, low, high, fine, x, values, every, violation, residual,
@@ -140,11 +142,9 @@ def _with_refined(
     )
 
 
-def _pull(
-    gradients: Floats, lam: Floats, free: NDArray[np.intp], held: NDArray[np.intp]
-) -> Floats:
+def _pull(gradients: Floats, lam: Floats, free: NDArray[np.intp], held: NDArray[np.intp]) -> Floats:
     """Return the Lagrangian's gradient by the free variables."""
-    out = gradients[0][free].copy()
+    out: Floats = gradients[0][free].copy()
     for j, h in enumerate(held):
         out += lam[j] * gradients[1 + h][free]
     return out

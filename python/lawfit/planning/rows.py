@@ -126,6 +126,8 @@ class Rows:
 
     def coordinates(self, values: Mapping[str, Floats]) -> Floats:
         """Return values in natural units as points, shape (n, rows)."""
+        if not self.names:
+            return np.empty((0, 1))
         columns = [
             np.log(values[n]) if log else np.asarray(values[n]) / scale
             for n, log, scale in zip(self.names, self.logs, self.scales, strict=True)

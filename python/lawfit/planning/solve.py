@@ -291,7 +291,9 @@ def _refined(
         given,
         log_objective=problem.budget is None,
     )
-    start = rows.coordinates({n: columns[n] for n in ranges}).reshape(len(ranges), length)
+    start = np.broadcast_to(
+        rows.coordinates({n: columns[n] for n in ranges}), (len(ranges), length)
+    )
     low, high = bounds(problem, rows)
 
     def run(k: int):  # type: ignore[no-untyped-def]

@@ -213,12 +213,14 @@ def replan(
         log_objective=problem.budget is None,
         positive=frozenset(positive),
     )
-    start = template.coordinates({n: columns[n] for n in ranges}).reshape(len(ranges), each)
+    start = np.broadcast_to(
+        template.coordinates({n: columns[n] for n in ranges}), (len(ranges), each)
+    )
     low, high = solve.bounds(problem, template)
     names = [k.text for k in problem.all_limits()]
     binding = np.array([k in plan.binding for k in names])
     near = 1e-9 * (high - low)
-    inside = ((start > low + near) & (start < high - near)).any(axis=1)
+    inside = np.asarray(((start > low + near) & (start < high - near)).any(axis=1))
 
     def run(task: int) -> tuple[Floats, Floats]:
         first, last = task * at_once, min((task + 1) * at_once, count)
