@@ -141,7 +141,7 @@ def find_starts(
     points = 0
     if problem.ranges:
         points = int((cells / combinations) ** (1.0 / len(problem.ranges)))
-        points = min(max(points, 5), 4001)
+        points = min(max(points, 5), 100_000)
     axes = {n: _axis(*problem.ranges[n], points) for n in problem.ranges}
     total = points ** len(axes) * combinations
     report = reporter(progress, total, "cells")
@@ -251,7 +251,8 @@ def refine_starts(
     limits = np.repeat(np.broadcast_to(np.asarray(limit, dtype=float), count), spread)
     x, rows, raw = _refined(problem, columns, limits, problem.whole, threads)
     objective, force, residual, converged, violation, evaluations = raw
-    natural = {**columns, **rows.natural(x)}
+    inside = {n: np.clip(v, *problem.ranges[n]) for n, v in rows.natural(x).items()}  # exp rounds
+    natural = {**columns, **inside}
     objective = np.exp(objective) if rows.log_objective else objective
     value = np.where(violation & np.isfinite(objective), objective, np.inf)
     order = np.argsort(value, kind="stable")

@@ -289,6 +289,7 @@ def _assembled(
     failed = best < 0
     flat = {n: np.repeat(v, limits) for n, v in parameters.items()}
     natural = rows.natural(x.reshape(draws * limits, -1).T)
+    natural = {n: np.clip(v, *problem.ranges[n]) for n, v in natural.items()}  # exp rounds
     picked = {n: np.where(failed, np.nan, columns[n][best]).ravel() for n in columns}
     values = {**flat, **{n: np.full(draws * limits, v) for n, v in problem.fixed.items()},
               **picked, **natural}  # fmt: skip
