@@ -143,6 +143,15 @@ _VARIABLES = {
     "n_tables": "vocabulary tables: 1 if input and output share theirs, otherwise 2",
     "P": "bits of weights, activations and KV cache",
     "P_w": "bits per weight",
+    "P_kv": "bits of keys and values",
+    "P_post": "bits while serving",
+    "P_grad": "bits per gradient",
+    "P_master": "bits of the optimiser's copy of a weight, 0 for none",
+    "P_moment": "bits of each of Adam's two moments",
+    "D_in": "tokens of prompts, over the model's life",
+    "D_out": "tokens of answers, over the model's life",
+    "U": "unique tokens there are",
+    "price": "dollars per unique token",
 }
 
 
@@ -247,6 +256,27 @@ COSTS: dict[str, Cost] = {
             "Training and inference, one FLOP counted like the other.",
         ),
         _cost(
+            "lifetime-bits",
+            "6 * N * D * P / 16 + 2 * N * D_inf * P_post / 16",
+            "FLOP at 16 bits",
+            "`training-bits` and `lifetime`, with speed in proportion to bits in both",
+            "Training at P bits, serving at P_post bits.",
+        ),
+        _cost(
+            "prefill-decode",
+            "2 * N * (D_in + D_out)",
+            "FLOP",
+            "Sardana et al. 2024, Beyond Chinchilla-Optimal, arXiv 2401.00448, section 4",
+            "One pass per token that is read or written, without attention over the context. They "
+            "run at different shares of the peak: `lawfit.planning.hardware` has the hours.",
+        ),
+        _cost(
+            "data",
+            "price * min(D, U)",
+            "dollars",
+            "a price per unique token; repeated ones are free",
+        ),
+        _cost(
             "block-parameters",
             "2 * d_model * n_layer * (2 * d_attn + d_ff)",
             "parameters",
@@ -298,6 +328,22 @@ COSTS: dict[str, Cost] = {
             "bytes",
             "eight bits to a byte",
             "Without scales and zero points of quantised groups.",
+        ),
+        _cost(
+            "cache-bytes",
+            "2 * n_layer * n_kv_head * d_head * n_ctx * P_kv / 8",
+            "bytes",
+            "the shapes of keys and values; Ainslie et al. 2023, GQA, arXiv 2305.13245",
+            "Of one sequence of n_ctx tokens.",
+        ),
+        _cost(
+            "training-bytes",
+            "N * (P_w + P_grad + P_master + 2 * P_moment) / 8",
+            "bytes",
+            "Rajbhandari et al. 2019, ZeRO, arXiv 1910.02054, section 3.1: 16 bytes per parameter "
+            "with 16, 16, 32 and twice 32 bits",
+            "Weights, gradients, a copy of the weights for the optimiser and Adam's two moments, "
+            "over all devices together; no activations.",
         ),
     )
 }

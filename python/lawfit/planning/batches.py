@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from .. import _core
@@ -26,6 +25,13 @@ def in_batches(
     NumPy and the core let other threads run while they compute. At most a few tasks more than
     there are threads are under way or wait to be taken, so that memory does not grow with `tasks`.
     """
+    from concurrent.futures import (  # slow to import
+        FIRST_COMPLETED,
+        Future,
+        ThreadPoolExecutor,
+        wait,
+    )
+
     workers = threads or int(_core.info()["threads"])
     if workers == 1 or tasks == 1:
         for k in range(tasks):

@@ -86,6 +86,8 @@ def frontier(
     """
     problem = plan.problem
     at = np.array(list(limits), dtype=float)
+    from .plan import table_of
+
     by = "budget" if problem.budget is not None else "target"
     if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
         raise InputError(f"{by}s must be finite numbers, at least one")
@@ -95,7 +97,46 @@ def frontier(
         replace(problem, budget=float(v)) if by == "budget" else replace(problem, target=float(v))
         for v in at
     ]
-    return _along(by, at, problems, plan, threads, progress)
+    if not problem.ranges:
+        return _along(by, at, problems, plan, threads, progress)
+    # All limits at once: one grid with one more axis, one refinement.
+    told = reporter(progress, len(at), "plans")
+    starts = solve.find_starts(problem, at, cells=CELLS * len(at), threads=threads)
+    columns = dict(starts.columns)
+    limit = columns.pop("_limit")
+    found = solve.refine_starts(
+        problem, replace(starts, columns=columns), limit, threads=workers_from(threads)
+    )
+    limit_of = dict(zip(starts.combination.tolist(), limit.tolist(), strict=True))
+    limits = np.array([limit_of[c] for c in found.combination.tolist()])
+    tables = []
+    for k, one in enumerate(problems):
+        part = _picked(found, limits == one.limit)
+        if len(part.objective) and part.converged[0]:
+            tables.append(table_of(one, part))
+        else:  # a thin set of plans, a kink, or nothing
+            tables += _along(by, at[k : k + 1], [one], plan, threads, False).tables
+        if told is not None:
+            told(k + 1)
+    return _line(by, at, tables, plan)
+
+
+def _picked(found: solve.Found, rows: Any) -> solve.Found:
+    return solve.Found(
+        {n: v[rows] for n, v in found.columns.items()},
+        found.objective[rows],
+        found.force[rows],
+        found.residual[rows],
+        found.converged[rows],
+        found.combination[rows],
+        found.evaluations,
+        found.cells,
+    )
+
+
+def _line(by: str, at: Floats, tables: list[dict[str, Floats]], plan: Plan) -> Frontier:
+    table = {n: np.array([t[n][0] if len(t[n]) else math.nan for t in tables]) for n in plan.best}
+    return Frontier(by, at, table, tables)
 
 
 def over_values(
@@ -153,8 +194,7 @@ def _along(
         tables.append(table_of(problem, found))
         if told is not None:
             told(k + 1)
-    table = {n: np.array([t[n][0] if len(t[n]) else math.nan for t in tables]) for n in plan.best}
-    return Frontier(by, at, table, tables)
+    return _line(by, at, tables, plan)
 
 
 def iso_loss(plan: Plan, loss: float, along: str, values: Iterable[float]) -> dict[str, Floats]:

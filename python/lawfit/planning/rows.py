@@ -61,6 +61,7 @@ class Rows:
         self.positive = positive
         self._at: NDArray[np.intp] | None = None
         self._given_at = self.given
+        self.hoisted: dict[str, tuple[ex.Node, _core.Program]] = {}
         tree = self._tree(objective)
         self.log_objective = log_objective and ex.is_positive(tree)
         self.programs = [self._compile(tree, self.log_objective)]
@@ -114,6 +115,7 @@ class Rows:
         other.__dict__.update(self.__dict__)
         other.given, other._at = {n: np.ascontiguousarray(given[n]) for n in given}, None
         other.rows = len(next(iter(given.values())))
+        other._fill_hoisted()
         other._fill_rooms()
         return other
 
@@ -124,6 +126,8 @@ class Rows:
 
     def coordinates(self, values: Mapping[str, Floats]) -> Floats:
         """Return values in natural units as points, shape (n, rows)."""
+        if not self.names:
+            return np.empty((0, 1))
         columns = [
             np.log(values[n]) if log else np.asarray(values[n]) / scale
             for n, log, scale in zip(self.names, self.logs, self.scales, strict=True)
@@ -160,7 +164,68 @@ class Rows:
         return self._given_at
 
     def _tree(self, text: str) -> ex.Node:
-        return self._resolved(parse(text))
+        return self._resolved(self._hoisted(parse(text)))
+
+    def _hoisted(self, node: ex.Node) -> ex.Node:
+        """Replace what is the same wherever a row moves to by a column, computed once."""
+        if not isinstance(node, ex.Apply):
+            return node
+        if node.function in ("mul", "div"):
+            node = self._gathered(node)
+        moves = any(isinstance(n, ex.Name) and n.name in self.names for n in ex.walk(node))
+        names = any(isinstance(n, ex.Name) for n in ex.walk(node))
+        if moves or not names or not isinstance(node, ex.Apply):
+            if not isinstance(node, ex.Apply):
+                return node
+            return ex.Apply(node.function, tuple(map(self._hoisted, node.arguments)))
+        return self._column(node)
+
+    def _gathered(self, node: ex.Apply) -> ex.Node:
+        """Bring the factors of a product that do not move together, in front."""
+        factors: list[tuple[ex.Node, bool]] = []
+
+        def walk(one: ex.Node, below: bool) -> None:
+            if isinstance(one, ex.Apply) and one.function in ("mul", "div"):
+                walk(one.arguments[0], below)
+                walk(one.arguments[1], below != (one.function == "div"))
+            else:
+                factors.append((one, below))
+
+        walk(node, False)
+        moving = [f for f in factors if any(
+            isinstance(n, ex.Name) and n.name in self.names for n in ex.walk(f[0]))]  # fmt: skip
+        still = [f for f in factors if f not in moving]
+        if not moving or len(still) < 2:
+            return node
+        front: ex.Node = ex.Constant(1.0)
+        for factor, below in still:
+            front = ex.Apply("div" if below else "mul", (front, factor))
+        named = any(isinstance(n, ex.Name) for n in ex.walk(front))
+        result = self._column(front) if named else front
+        for factor, below in moving:
+            result = ex.Apply("div" if below else "mul", (result, factor))
+        return result
+
+    def _column(self, node: ex.Node) -> ex.Node:
+        """Return the name of a column that holds a node without planned variables."""
+        for name, (known, _) in self.hoisted.items():
+            if known == node:
+                return ex.Name(name)
+        name = f"_still{len(self.hoisted)}"
+        self.hoisted[name] = (node, self._compile(self._resolved(node), False))
+        self._fill_hoisted()
+        if (self.given[name] > 0.0).all():
+            self.positive |= {name}
+        return ex.Name(name)
+
+    def _fill_hoisted(self) -> None:
+        for name, (_, program) in self.hoisted.items():
+            if name not in self.given:
+                columns = [self.given[c] for c in program.columns]
+                value = program.values(columns, self.rows, np.zeros(len(self.names)))
+                if name in self.positive:  # a row that is not has no value of the law
+                    value = np.where(value > 0.0, value, np.nan)
+                self.given[name] = value
 
     def _resolved(self, node: ex.Node) -> ex.Node:
         if isinstance(node, ex.Name):

@@ -66,6 +66,8 @@ class Found:
         Multipliers of the limits.
     residual : ndarray of shape (k,)
     converged : ndarray of shape (k,)
+    combination : ndarray of shape (k,)
+        As in `Starts`.
     evaluations : int
     cells : int
     """
@@ -75,6 +77,7 @@ class Found:
     force: Floats
     residual: Floats
     converged: NDArray[np.bool_]
+    combination: NDArray[np.intp]
     evaluations: int
     cells: int
 
@@ -109,19 +112,25 @@ def _axis(low: float, high: float, points: int) -> Floats:
 
 def find_starts(
     problem: PlanProblem,
-    limit: float,
+    limit: float | Floats,
     *,
     cells: float,
     threads: int | None = None,
     progress: Progress = False,
 ) -> Starts:
-    """Search a grid and return where to begin; no rows if no cell is feasible."""
+    """Search a grid and return where to begin; no rows if no cell is feasible.
+
+    Several limits are one more axis; the columns then have "_limit", and each limit has
+    combinations of its own.
+    """
+    several = np.ndim(limit) > 0
     tables = [c for c in problem.choices if len(c.names) > 1]
-    lists = {c.names[0]: c.values[:, 0] for c in problem.choices if len(c.names) == 1}
+    lists = {"_limit": np.asarray(limit, dtype=float)} if several else {}
+    lists |= {c.names[0]: c.values[:, 0] for c in problem.choices if len(c.names) == 1}
     whole_tables = math.prod(len(t.values) for t in tables)
     each = math.prod(len(v) for v in lists.values())
     combinations = each * whole_tables
-    if not problem.ranges and combinations <= MOST_TABLE:
+    if not problem.ranges and combinations <= MOST_TABLE and not several:
         grids = np.meshgrid(*[np.arange(len(c.values)) for c in problem.choices], indexing="ij")
         columns = {
             n: c.values[g.ravel(), k]
@@ -132,7 +141,7 @@ def find_starts(
     points = 0
     if problem.ranges:
         points = int((cells / combinations) ** (1.0 / len(problem.ranges)))
-        points = min(max(points, 5), 4001)
+        points = min(max(points, 5), 100_000)
     axes = {n: _axis(*problem.ranges[n], points) for n in problem.ranges}
     total = points ** len(axes) * combinations
     report = reporter(progress, total, "cells")
@@ -150,14 +159,15 @@ def find_starts(
     columns = {n: np.concatenate([f[n] for f in found]) for n in found[0]}
     order = np.argsort(columns["value"], kind="stable")
     columns = {n: v[order] for n, v in columns.items()}
-    listed = [columns[n] for n in problem.listed]
+    listed = [columns[n] for n in (*(["_limit"] if several else []), *problem.listed)]
+    most = MOST_COMBINATIONS * np.size(limit)
     if listed:
         _, first, combination = np.unique(
             np.array(listed), axis=1, return_index=True, return_inverse=True
         )
         combination = combination.ravel()
-        if len(first) > MOST_COMBINATIONS:
-            kept = np.sort(first)[:MOST_COMBINATIONS]
+        if len(first) > most:
+            kept = np.sort(first)[:most]
             keep = np.isin(combination, combination[kept])
             columns = {n: v[keep] for n, v in columns.items()}
             combination = combination[keep]
@@ -169,7 +179,7 @@ def find_starts(
 
 def _search(
     problem: PlanProblem,
-    limit: float,
+    limit: float | Floats,
     axes: Columns,
     lists: Columns,
     from_tables: Mapping[str, float],
@@ -180,7 +190,9 @@ def _search(
     objective = objective_of(problem)
     limits = [f"{k.left} <= {k.right}" for k in problem.all_limits()]
     used = {n for text in (objective, *limits) for n in names(text)}
-    values = {**constants(problem, limit), **from_tables}
+    values = {**constants(problem, 0.0 if "_limit" in lists else float(limit)), **from_tables}
+    if "_limit" in lists:
+        del values["_limit"]
     along = tuple(n for n in (*lists, *list(axes)[:1]) if n in used)
     every = {n: v for n, v in {**lists, **axes}.items() if n in used}
     size = math.prod(len(every[n]) for n in along)
@@ -239,7 +251,8 @@ def refine_starts(
     limits = np.repeat(np.broadcast_to(np.asarray(limit, dtype=float), count), spread)
     x, rows, raw = _refined(problem, columns, limits, problem.whole, threads)
     objective, force, residual, converged, violation, evaluations = raw
-    natural = {**columns, **rows.natural(x)}
+    inside = {n: np.clip(v, *problem.ranges[n]) for n, v in rows.natural(x).items()}  # exp rounds
+    natural = {**columns, **inside}
     objective = np.exp(objective) if rows.log_objective else objective
     value = np.where(violation & np.isfinite(objective), objective, np.inf)
     order = np.argsort(value, kind="stable")
@@ -253,6 +266,7 @@ def refine_starts(
         force[:, best].T,
         residual[best],
         converged[best],
+        combination[best],
         evaluations,
         starts.cells,
     )
@@ -278,7 +292,9 @@ def _refined(
         given,
         log_objective=problem.budget is None,
     )
-    start = rows.coordinates({n: columns[n] for n in ranges}).reshape(len(ranges), length)
+    start = np.broadcast_to(
+        rows.coordinates({n: columns[n] for n in ranges}), (len(ranges), length)
+    )
     low, high = bounds(problem, rows)
 
     def run(k: int):  # type: ignore[no-untyped-def]
@@ -500,5 +516,12 @@ def polish_kink(problem: PlanProblem, found: Found, limit: float, threads: int |
     objective = found.objective.copy()
     objective[0] = best
     return Found(
-        columns, objective, found.force, found.residual, found.converged, found.evaluations, cells
+        columns,
+        objective,
+        found.force,
+        found.residual,
+        found.converged,
+        found.combination,
+        found.evaluations,
+        cells,
     )

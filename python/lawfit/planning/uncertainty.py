@@ -17,8 +17,8 @@ from ..progress import Progress, reporter
 from ..tables import named
 from . import solve
 from .batches import BATCH, in_batches
+from .follow import follow
 from .problem import PlanProblem
-from .refine import refine
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -213,18 +213,26 @@ def replan(
         log_objective=problem.budget is None,
         positive=frozenset(positive),
     )
-    start = template.coordinates({n: columns[n] for n in ranges}).reshape(len(ranges), each)
+    start = np.broadcast_to(
+        template.coordinates({n: columns[n] for n in ranges}), (len(ranges), each)
+    )
     low, high = solve.bounds(problem, template)
+    names = [k.text for k in problem.all_limits()]
+    binding = np.array([k in plan.binding for k in names])
+    near = 1e-9 * (high - low)
+    inside = np.asarray(((start > low + near) & (start < high - near)).any(axis=1))
 
     def run(task: int) -> tuple[Floats, Floats]:
         first, last = task * at_once, min((task + 1) * at_once, count)
         rows = template.over(given_of(first, last))
         shape = (len(ranges), (last - first) * each)
-        got = refine(
+        got = follow(
             rows,
             np.tile(start, last - first),
             np.broadcast_to(low, shape),
             np.broadcast_to(high, shape),
+            binding,
+            inside,
         )
         fine = (got.violation <= solve.NEAR_FEASIBLE) & np.isfinite(got.objective)
         fine &= got.converged | (got.residual < WORST_RESIDUAL)
@@ -281,6 +289,7 @@ def _assembled(
     failed = best < 0
     flat = {n: np.repeat(v, limits) for n, v in parameters.items()}
     natural = rows.natural(x.reshape(draws * limits, -1).T)
+    natural = {n: np.clip(v, *problem.ranges[n]) for n, v in natural.items()}  # exp rounds
     picked = {n: np.where(failed, np.nan, columns[n][best]).ravel() for n in columns}
     values = {**flat, **{n: np.full(draws * limits, v) for n, v in problem.fixed.items()},
               **picked, **natural}  # fmt: skip
