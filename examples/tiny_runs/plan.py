@@ -41,9 +41,13 @@ class Stage(NamedTuple):
     tokens: int
 
     @property
-    def cost(self) -> float:
-        """Estimate the work, in parameter-tokens; the constant is for what is not a product."""
-        return (non_embedding(self.group.width) + 20_000) * len(self.group.members) * 2**self.tokens
+    def turn(self) -> float:
+        """Say when it is run: by the work, in parameter-tokens, and the grid before the rest.
+
+        The constant is for what is not a product of matrices.
+        """
+        work = (non_embedding(self.group.width) + 20_000) * len(self.group.members) * 2**self.tokens
+        return work * (1 if self.group.kind == "grid" else 4)
 
 
 def rate(width: int) -> float:
@@ -75,7 +79,7 @@ def stages() -> list[Stage]:
     """List the work, cheap stages first; the stages of a group follow each other."""
     found = [Stage(g, t) for g in _groups() for t in range(g.first, g.last + 1)]
     found = [s for s in found if all(2**s.tokens > 2 ** m[2] for m in s.group.members if m[2])]
-    return sorted(found, key=lambda stage: stage.cost)
+    return sorted(found, key=lambda stage: stage.turn)
 
 
 def sweep() -> list[Stage]:

@@ -182,12 +182,22 @@ def _finished(table: Path) -> set[tuple[str, int]]:
 
 
 def _append(table: Path, rows: list[dict[str, object]]) -> None:
-    """Rewrite the table with more rows, so that a stop never leaves half a row."""
-    old = table.read_text() if table.exists() else ",".join(COLUMNS) + "\n"
-    lines = [",".join(str(row[c]) for c in COLUMNS) + "\n" for row in rows]
+    """Rewrite the table, sorted, with more rows, so that a stop never leaves half a row."""
+    old: list[dict[str, object]] = []
+    if table.exists():
+        with table.open(newline="") as lines:
+            old += csv.DictReader(lines)
     new = table.with_suffix(".new")
-    new.write_text(old + "".join(lines))
+    with new.open("w", newline="") as lines:
+        writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted([*old, *rows], key=_place))
     os.replace(new, table)
+
+
+def _place(row: dict[str, object]) -> tuple[object, ...]:
+    order = ("width", "seed", "D", "U", "P_w", "P_a")
+    return (str(row["kind"]), *(int(str(row[name])) for name in order), float(str(row["rate"])))
 
 
 def work(
