@@ -139,7 +139,7 @@ PYTHON_LAYERS = (
     {"datasets", "listing", "problem"},
     {"result", "fitting"},
     {"uncertainty", "planning"},
-    {"benchmark"},
+    {"benchmark", "demo"},
     {"cli"},
     {"__init__", "__main__"},
 )

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
-from . import _core, datasets, listing
+from . import _core, listing
 from .benchmark import benchmark, format_report
+from .demo import demonstrate, format_demonstration
 from .errors import FitError, InputError, Interrupted
 from .fitting import fit as fit_law
 from .laws import law
-from .planning.allocation import compute_optimal
 from .result import Fit, write_json
 from .runs import parse_derivation, read
 from .uncertainty.bootstrap import Bootstrap
@@ -141,33 +141,11 @@ _quiet = click.option("--quiet", "-q", is_flag=True, help="No progress, no text.
 @_threads
 @_quiet
 def demo(threads: int | None, quiet: bool) -> None:
-    """Fit the example that comes with lawfit."""
-    runs = datasets.load("simulated_chinchilla")
-    with _progress("starts", quiet) as progress:
-        result = fit_law("chinchilla", runs, threads=threads, progress=progress)
-    with _progress("bootstrap draws", quiet) as progress:
-        draws = result.bootstrap(1000, threads=threads, progress=progress)
-    if quiet:
-        return
-    truth = next(p for p in law("chinchilla").published if p.name == "besiroglu2024")
-    print("These runs are simulated: losses of the published coefficients")
-    print(f"  {', '.join(f'{k} = {v:g}' for k, v in truth.params.items())}")
-    print(f"({truth.where}) with 0.3 % noise. No model was trained.\n")
-    _print_fit(result, draws)
-    budgets = [1e21, 1e22, 1e23, 1e24, 1e25]
-    plan = compute_optimal(result.law, result.params, budgets)
-    print("\nCompute-optimal N and D, 6 N D = C, with 95 % intervals:")
-    print(f"  {'C (FLOP)':>9}  {'N':>9}  {'interval':>21}  {'D':>9}  {'interval':>21}  {'loss':>7}")
-    exponent = draws.of("1 / (alpha + beta)")
-    ratio = draws.of("alpha * A / (beta * B)")
-    for c, n, d, loss in zip(plan.C, plan.N, plan.D, plan.loss, strict=True):
-        # Closed form for each draw (Hoffmann et al., eq. 4).
-        n_draws = ratio**exponent * (c / 6) ** (draws.draws["beta"] * exponent)
-        low, high = draws.interval(n_draws)
-        print(
-            f"  {c:9.0e}  {n:9.3g}  ({low:9.3g},{high:9.3g})  {d:9.3g}  "
-            f"({c / 6 / high:9.3g},{c / 6 / low:9.3g})  {loss:7.4f}"
-        )
+    """Fit the trained runs that come with lawfit, predict the largest, and plan."""
+    with _progress("fit", quiet) as progress:
+        shown = demonstrate(threads, progress)
+    if not quiet:
+        print(format_demonstration(shown))
 
 
 @app.command("laws")
