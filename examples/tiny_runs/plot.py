@@ -16,7 +16,7 @@ SAVING = {"metadata": {"Date": None}, "bbox_inches": "tight"}
 
 def smooth(runs: lf.Runs, path: Path) -> None:
     """Draw loss over D for every N, and over N for every D, at full precision and at 2 bits."""
-    figure, panels = plt.subplots(2, 2, figsize=(9, 7), sharey="row")
+    figure, panels = plt.subplots(2, 2, figsize=(9, 7), sharey="row", layout="constrained")
     for row, bits in zip(panels, (32, 2), strict=True):
         some = runs.where("kind == 'grid'").where(f"P_w == {bits}")
         for panel, along, each in zip(row, ("D", "N"), ("N", "D"), strict=True):
@@ -33,6 +33,7 @@ def smooth(runs: lf.Runs, path: Path) -> None:
             panel.legend(fontsize=6)
             panel.yaxis.set_major_formatter("{x:.1f}")
             panel.yaxis.set_minor_formatter("{x:.1f}")
+            panel.xaxis.set_minor_formatter("")
         row[0].set_ylabel("loss, nats per token")
         row[0].set_title("not quantised" if bits == 32 else f"weights of {bits} bits")
     figure.savefig(path, **SAVING)
@@ -41,7 +42,7 @@ def smooth(runs: lf.Runs, path: Path) -> None:
 
 def cost_of_bits(runs: lf.Runs, path: Path) -> None:
     """Draw the loss above full precision over tokens per parameter, one line per N and bits."""
-    figure, panels = plt.subplots(1, 4, figsize=(11, 3.2), sharey=True)
+    figure, panels = plt.subplots(1, 4, figsize=(11, 3.2), sharey=True, layout="constrained")
     some = runs.where("kind == 'grid'")
     widths = np.unique(some["N"])
     for panel, bits in zip(panels, (2, 3, 4, 6), strict=True):
@@ -54,6 +55,7 @@ def cost_of_bits(runs: lf.Runs, path: Path) -> None:
             panel.semilogx(d, excess, "o-", ms=3, color=colour, label=f"N = {n:,.0f}")
         panel.set_title(f"{bits} bits")
         panel.set_xlabel("tokens D")
+        panel.xaxis.set_minor_formatter("")
         panel.axhline(0, color="grey", lw=0.5)
     panels[0].set_ylabel("loss above full precision, nats")
     panels[-1].legend(fontsize=6)
