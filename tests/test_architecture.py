@@ -146,7 +146,7 @@ PYTHON_LAYERS = (
     {"uncertainty", "planning", "export", "compat", "batch", "replication"},
     {"selection"},
     {"plots"},
-    {"benchmark"},
+    {"benchmark", "demo"},
     {"cli"},
     {"__init__", "__main__"},
 )

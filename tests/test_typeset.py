@@ -23,6 +23,8 @@ from lawfit.typeset import latex, latex_name, latex_number
         ("6e23 * N", r"6 \cdot 10^{23} \, N"),
         ("a * -b", r"a \, \left(-b\right)"),
         ("where(D > 50 * N, g, 0)", None),
+        ("prod(1 - k * i for i in range(1, n + 1))", r"\prod_{i = 1}^{n} \left(1 - k \, i\right)"),
+        ("sum(a / i for i in range(1, 5))", r"\sum_{i = 1}^{4} \frac{a}{i}"),
     ],
 )
 def test_formulas(formula: str, printed: str | None) -> None:

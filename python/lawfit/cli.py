@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
-from . import _core, datasets, listing
+from . import _core, listing
 from .benchmark import benchmark, format_report
+from .demo import demonstrate, format_demonstration
 from .errors import FitError, InputError, Interrupted
 from .fitting import fit as fit_law
 from .laws import law
@@ -145,32 +146,11 @@ _quiet = click.option("--quiet", "-q", is_flag=True, help="No progress, no text.
 @_threads
 @_quiet
 def demo(threads: int | None, quiet: bool) -> None:
-    """Fit the example that comes with lawfit."""
-    runs = datasets.load("simulated_chinchilla")
-    with _progress("starts", quiet) as progress:
-        result = fit_law("chinchilla", runs, threads=threads, progress=progress)
-    with _progress("bootstrap draws", quiet) as progress:
-        draws = result.bootstrap(1000, threads=threads, progress=progress)
-    if quiet:
-        return
-    truth = next(p for p in law("chinchilla").published if p.name == "besiroglu2024")
-    print("These runs are simulated: losses of the published coefficients")
-    print(f"  {', '.join(f'{k} = {v:g}' for k, v in truth.params.items())}")
-    print(f"({truth.where}) with 0.3 % noise. No model was trained.\n")
-    _print_fit(result, draws)
-    budgets = [1e21, 1e22, 1e23, 1e24, 1e25]
-    made = plan(result, budgets[0])
-    frontier = made.frontier(budgets)
-    again = made.draws(draws, limits=budgets, threads=threads)
-    print("\nCompute-optimal N and D, 6 N D = C, with 95 % intervals, each draw planned again:")
-    print(f"  {'C (FLOP)':>9}  {'N':>9}  {'interval':>21}  {'D':>9}  {'interval':>21}  {'loss':>7}")
-    for k, c in enumerate(budgets):
-        n, d, loss = (frontier.table[name][k] for name in ("N", "D", "loss"))
-        ends = again.intervals(at=k)
-        print(
-            f"  {c:9.0e}  {n:9.3g}  ({ends['N'][0]:9.3g},{ends['N'][1]:9.3g})  {d:9.3g}  "
-            f"({ends['D'][0]:9.3g},{ends['D'][1]:9.3g})  {loss:7.4f}"
-        )
+    """Fit the trained runs that come with lawfit, predict the largest, and plan."""
+    with _progress("fit", quiet) as progress:
+        shown = demonstrate(threads, progress)
+    if not quiet:
+        print(format_demonstration(shown))
 
 
 @app.command("laws")

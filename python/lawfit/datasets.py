@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from .errors import InputError
 from .laws import law
-from .runs import Runs
+from .runs import Runs, read
 
 __all__ = ["available", "load"]
 
@@ -44,4 +46,12 @@ def _simulated_chinchilla() -> Runs:
     return Runs({"N": n, "D": d, "loss": loss}, source="simulated runs")
 
 
-_TABLES = {"simulated_chinchilla": _simulated_chinchilla}
+def _tiny_runs() -> Runs:
+    """Read the losses of small language models that were trained over N, D and bits.
+
+    One row per run; `docs/tiny_runs.md` says what the columns mean and how they came about.
+    """
+    return read(Path(__file__).parent / "data" / "tiny_runs.csv")
+
+
+_TABLES = {"simulated_chinchilla": _simulated_chinchilla, "tiny_runs": _tiny_runs}

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from .compiler import compile_law, resolve
 from .errors import InputError
-from .formula import parse
 from .law import Law, Parameter, bounds_to_json
 from .laws import as_law
 from .losses import Huber, Loss, parse_loss
@@ -81,7 +80,7 @@ def export_model(
     columns = law.variables
     positive = _positive(law, fit)
     tree = resolve(
-        parse(law.formula),
+        law.tree,
         variables=columns,
         log_parameters={p.name for p in law.parameters if p.transform == "log"},
         positive=positive | {p.name for p in law.parameters if p.positive},

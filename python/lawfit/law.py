@@ -270,7 +270,7 @@ class Law:
         """The formula in LaTeX, without the target and without dollar signs."""
         from .typeset import latex  # only here: few fits are printed
 
-        return latex(self.formula)
+        return latex(self.tree)
 
     @property
     def groups(self) -> dict[str, str]:

@@ -85,9 +85,13 @@ def _print(node: ex.Node) -> tuple[str, int]:
         return text, _SUM if node.value < 0 else _PRODUCT if "cdot" in text else _ATOM
     if isinstance(node, ex.Name):
         return latex_name(node.text), _ATOM
-    if isinstance(node, (ex.Variable, ex.Coordinate)):
+    if isinstance(node, (ex.Variable, ex.Coordinate, ex.Bound)):
         return latex_name(node.name), _ATOM
     f, arguments = node.function, node.arguments
+    if f == "solve":  # the law's own value stands on the left of the formula
+        return _print(arguments[1])
+    if f in ("sum", "prod"):
+        return _series(f, arguments), _PRODUCT
     if f == "add":
         return _sum(arguments), _SUM
     if f == "neg":
@@ -144,6 +148,21 @@ def _sum(terms: tuple[ex.Node, ...]) -> str:
 
 def _is_signed(node: ex.Node) -> bool:
     return isinstance(node, ex.Constant) and node.value < 0
+
+
+def _series(f: str, arguments: tuple[ex.Node, ...]) -> str:
+    first, end, index, body = arguments
+    last = ex.add(end, ex.Constant(-1.0)) if isinstance(end, ex.Constant) else _less_one(end)
+    below = f"{_print(index)[0]} = {_print(first)[0]}"
+    return rf"\{f}_{{{below}}}^{{{_print(last)[0]}}} {_at_least(_PRODUCT, body)}"
+
+
+def _less_one(end: ex.Node) -> ex.Node:
+    """Return end - 1, as n where the end was written n + 1."""
+    terms = ex.addends(end)
+    if ex.Constant(1.0) in terms and len(terms) == 2:
+        return next(t for t in terms if t != ex.Constant(1.0))
+    return ex.Apply("add", (end, ex.Apply("neg", (ex.Constant(1.0),))))
 
 
 def _fraction(above: ex.Node, below: ex.Node) -> str:

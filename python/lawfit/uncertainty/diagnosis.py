@@ -246,7 +246,7 @@ def _of_design(fit: Fit, problem: Problem) -> Iterator[Diagnosis]:
         )
     elif n < 2 * p:
         yield _diagnosis("few-rows", f"only {n} rows for {p} fitted parameters")
-    tree = parse(problem.law.formula)
+    tree = problem.law.tree
     columns = {v: c[counted] for v, c in zip(problem.variables, problem.columns, strict=True)}
     yield from _of_levels(fit, tree, columns)
     yield from _of_collinearity(columns)

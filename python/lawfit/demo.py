@@ -1,0 +1,169 @@
+"""The demonstration: trained runs fitted, the largest predicted from the rest, a budget planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import datasets
+from .compiler import evaluate_columns
+from .fitting import fit
+from .planning.grid import GridResult, grid_search
+from .progress import Progress
+from .result import Fit
+from .runs import Runs
+from .uncertainty.bootstrap import Bootstrap
+
+__all__ = ["Demonstration", "demonstrate", "format_demonstration"]
+
+Floats = NDArray[np.float64]
+
+LAW = "precision-weights"
+# A single epoch, activations not quantised, and more than the 256 steps of the first end point.
+TAKEN = ("U == D", "P_a == 32", "steps >= 512")
+HELD_OUT = "6 * N * D >= 3e11"
+KEPT = "6 * N * D < 3e11"
+DRAWS = 500
+COST = "6 * N * D * P_w / 16"
+BUDGETS = (1e11, 1e12, 1e13)
+WIDTHS = (2.0, 3.0, 4.0, 6.0, 8.0, 16.0)
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demonstration found.
+
+    Attributes
+    ----------
+    fit, bootstrap : Fit, Bootstrap
+        Of the runs that were kept.
+    held_out : Runs
+        The runs with the most compute, by increasing compute.
+    predicted, low, high : ndarray of shape (held-out runs,)
+        Loss under the fit, and the 95 % interval for one run: draws of the bootstrap, each with a
+        residual of the fit drawn at random.
+    plans : list of GridResult
+        The best N, D and P_w at each of `BUDGETS`, under the fit.
+    best : list of dict of str to ndarray of shape (draws,)
+        N, D and P_w that are best under each draw, for each budget.
+    """
+
+    fit: Fit
+    bootstrap: Bootstrap
+    held_out: Runs
+    predicted: Floats
+    low: Floats
+    high: Floats
+    plans: list[GridResult]
+    best: list[dict[str, Floats]]
+
+
+def demonstrate(threads: int | None = None, progress: Progress = False) -> Demonstration:
+    """Fit the precision law to `tiny_runs` without the largest runs; predict those and plan.
+
+    Parameters
+    ----------
+    threads : int, optional
+    progress : bool or callable(done, total)
+        Counts starts, then bootstrap draws.
+    """
+    runs = datasets.load("tiny_runs")
+    for condition in TAKEN:
+        runs = runs.where(condition)
+    kept, held_out = runs.where(KEPT), runs.where(HELD_OUT)
+    held_out = held_out.take(np.lexsort((held_out["P_w"], held_out["N"] * held_out["D"])))
+    found = fit(LAW, kept, threads=threads, progress=progress)
+    draws = found.bootstrap(DRAWS, spread=1, threads=threads, progress=progress)
+    residuals = np.log(kept["loss"] / found.predict(kept))
+    noise = np.random.default_rng(0).choice(residuals, size=(held_out.n, DRAWS))
+    losses = np.stack([_under(found, draws, held_out, i) for i in range(held_out.n)])
+    low, high = np.percentile(losses * np.exp(noise), [2.5, 97.5], axis=1)
+    plans = [_plan(found, budget, threads) for budget in BUDGETS]
+    best = [_best_of_draws(draws, budget) for budget in BUDGETS]
+    return Demonstration(found, draws, held_out, found.predict(held_out), low, high, plans, best)
+
+
+def _under(found: Fit, draws: Bootstrap, runs: Runs, row: int) -> Floats:
+    """Return the loss that every draw predicts for one row, shape (draws,)."""
+    values = {name: np.full(len(draws), runs[name][row]) for name in found.law.variables}
+    return evaluate_columns(found.law.formula, {**draws.draws, **values})
+
+
+def _plan(found: Fit, budget: float, threads: int | None) -> GridResult:
+    axes = {
+        "N": np.geomspace(1e3, 1e8, 1001),
+        "D": np.geomspace(1e4, 1e10, 1201),
+        "P_w": np.array(WIDTHS),
+    }
+    constraint = f"{COST} <= {budget!r}"
+    return grid_search(found, axes, constraints=[constraint], threads=threads)
+
+
+def _best_of_draws(draws: Bootstrap, budget: float) -> dict[str, Floats]:
+    """Return the best N, D and P_w of each draw.
+
+    For every P_w the best N is in closed form, as in Hoffmann et al. (2022), equation 4, with
+    N (1 - exp(n_w - P_w / gamma_w)) for N.
+    """
+    d = draws.draws
+    tokens = {p: budget * 16 / (6 * p) for p in WIDTHS}  # N D
+    candidates = []
+    for p in WIDTHS:
+        share = np.maximum(1 - np.exp(d["n_w"] - p / d["gamma_w"]), 1e-300)
+        ratio = d["alpha"] * d["A"] * share ** -d["alpha"] / (d["beta"] * d["B"])
+        n = (ratio * tokens[p] ** d["beta"]) ** (1 / (d["alpha"] + d["beta"]))
+        loss = d["A"] * (n * share) ** -d["alpha"] + d["B"] * (tokens[p] / n) ** -d["beta"]
+        candidates.append((n, tokens[p] / n, np.full(len(draws), p), loss))
+    table = np.array(candidates)  # [width, quantity, draw]
+    chosen = table[np.argmin(table[:, 3], axis=0), :, np.arange(len(draws))]  # [draw, quantity]
+    return {"N": chosen[:, 0], "D": chosen[:, 1], "P_w": chosen[:, 2]}
+
+
+def format_demonstration(shown: Demonstration) -> str:
+    """Return what `lawfit demo` prints."""
+    draws, held_out = shown.bootstrap, shown.held_out
+    lines = [
+        "Small language models, trained for this on the source text of a Python package: N",
+        "parameters, D tokens, weights of P_w bits in training (32: not quantised). How they were",
+        f"made is in docs/tiny_runs.md. Fitted: runs with {KEPT} FLOP.",
+        "",
+        shown.fit.summary(),
+        "",
+        f"95 % intervals, {len(draws):,} bootstrap draws:",
+    ]
+    lines += [
+        f"  {name:<8} {low:10.4g} to {high:.4g}" for name, (low, high) in draws.intervals().items()
+    ]
+    inside = (shown.low <= held_out["loss"]) & (held_out["loss"] <= shown.high)
+    error = np.log(shown.predicted / held_out["loss"])
+    lines += [
+        "",
+        f"Held out: the {held_out.n} runs with the most compute, {HELD_OUT} FLOP.",
+        "           N           D  P_w  measured  predicted  95 % interval of one run",
+    ]
+    lines += [
+        f"  {held_out['N'][i]:10,.0f}  {held_out['D'][i]:10,.0f}  {held_out['P_w'][i]:3.0f}"
+        f"  {held_out['loss'][i]:8.4f}  {shown.predicted[i]:9.4f}"
+        f"  {shown.low[i]:.4f} to {shown.high[i]:.4f}{'' if inside[i] else '  outside'}"
+        for i in range(held_out.n)
+    ]
+    lines += [
+        f"{inside.sum()} of {held_out.n} inside. Relative error {np.sqrt(np.mean(error**2)):.2%} "
+        f"(root mean square), mean {np.mean(error):+.2%}.",
+        "",
+        f"The best N, D and P_w at a budget of {COST}:",
+        "   budget         N  95 % interval               D  95 % interval         P_w    loss"
+        "  draws",
+    ]
+    for budget, plan, best in zip(BUDGETS, shown.plans, shown.best, strict=True):
+        n, d = (draws.interval(best[name]) for name in "ND")
+        agree = np.mean(best["P_w"] == plan.best["P_w"])
+        lines.append(
+            f"  {budget:7.0e}  {plan.best['N']:8.3g}  ({n[0]:8.3g}, {n[1]:8.3g})"
+            f"  {plan.best['D']:8.3g}  ({d[0]:8.3g}, {d[1]:8.3g})  {plan.best['P_w']:3.0f}"
+            f"  {plan.best['loss']:.4f}   {agree:4.0%}"
+        )
+    lines.append("draws: share of the bootstrap draws in which the same P_w is the best.")
+    return "\n".join(lines)
