@@ -14,8 +14,9 @@ from pathlib import Path
 import corpus
 import model
 import numpy as np
-import plan
 import torch
+
+import plan
 
 HERE = Path(__file__).parent
 BLOCKS, BLOCK = 64, 1024  # held-out predictions: contiguous blocks, evenly spaced

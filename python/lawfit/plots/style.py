@@ -27,7 +27,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#00
 ORDERED = "cividis"  # a scale that reads the same with any colour vision
 FAINT = "#8a8a8a"
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "figure.constrained_layout.use": True,
     "figure.dpi": 120,
     "savefig.dpi": 200,
@@ -65,7 +65,8 @@ def styled() -> Iterator[Any]:
         raise InputError("plots need matplotlib: pip install 'lawfit[plot]'") from None
     from cycler import cycler
 
-    with plt.rc_context({**_SETTINGS, "axes.prop_cycle": cycler(color=COLORS)}):
+    settings: Any = {**_SETTINGS, "axes.prop_cycle": cycler(color=COLORS)}
+    with plt.rc_context(settings):
         yield plt
 
 

@@ -90,7 +90,10 @@ class Bootstrap:
 
     def _fit_for(self, method: str) -> Fit:
         if self._fit is None:
-            raise InputError(f"method {method!r} needs the fit, which a pickled bootstrap has lost")
+            raise InputError(
+                f"method {method!r} needs one fit with its table: draws of a staged "
+                "fit have none, and pickled draws have lost theirs"
+            )
         return self._fit
 
     def of(self, quantity: Quantity) -> Floats:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import expression as ex
-from ..formula import parse
 from ..tables import named
 from .contributions import Contributions, contributions, derivatives_at, problem_of
 from .covariance import _scaled, active_coordinates, degrees_of_freedom

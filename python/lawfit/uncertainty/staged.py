@@ -97,6 +97,13 @@ def bootstrap_stages(
         converged=converged / len(kept),
         disagreement=beaten / len(kept),
         evaluations=evaluations,
+        by=None,
+        estimate={n: staged.params[n] for n in kept[0]},
+        followed=len(kept),
+        warnings=(),
+        _fit=None,
+        _coordinates=np.empty((len(kept), 0)),
+        _covariance=None,
     )
 
 
