@@ -33,7 +33,7 @@ import lawfit as lf
 
 runs = lf.datasets.load("simulated_chinchilla")              # your table
 lf.backtest("chinchilla", runs, steps=1, first=0.5)          # what each row below is
-lf.compare(["chinchilla", "kaplan", "porian-loss"], runs)    # the same for several laws, ranked
+lf.compare(["chinchilla", "kaplan"], runs)                   # the same for several laws, ranked
 ```
 
 All fits are `lf.fit` with its defaults, Huber(1e-3) on log residuals, from 30 starts. `p` counts

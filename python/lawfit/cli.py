@@ -23,7 +23,7 @@ from .protocols import protocol as find_protocol
 from .result import Fit, load, write_json
 from .runs import Runs, parse_derivation, read
 from .uncertainty.bootstrap import Bootstrap
-from .uncertainty.intervals import METHODS
+from .uncertainty.draw_intervals import METHODS
 from .uncertainty.resampling import KINDS
 
 __all__ = ["app", "run"]
