@@ -15,9 +15,16 @@ ROOT = Path(__file__).parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+    parser.addoption("--sample", type=int, help="of the tests marked slow only so many, spread out")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    sample = config.getoption("--sample")
+    if sample is not None:
+        slow = [item for item in items if "slow" in item.keywords]
+        step = max(1, len(slow) // max(sample, 1))
+        for item in set(slow) - set(slow[::step][:sample]):
+            item.add_marker(pytest.mark.skip(reason=f"slow: not in the sample of {sample}"))
     if config.getoption("--slow"):
         return
     skip = pytest.mark.skip(reason="slow: run with --slow")

@@ -148,7 +148,10 @@ def evaluate_columns(text: str, columns: Mapping[str, np.ndarray]) -> np.ndarray
 
 def column_spans(columns: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
     """Return smallest and largest value of every column, for `resolve`."""
-    return {name: (float(c.min()), float(c.max())) for name, c in columns.items()}
+    return {
+        name: (float(c.min()), float(c.max())) if len(c) else (0.0, 0.0)
+        for name, c in columns.items()
+    }
 
 
 def _written_out(node: Apply, spans: Mapping[str, tuple[float, float]]) -> Node:
