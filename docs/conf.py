@@ -29,6 +29,8 @@ suppress_warnings = ["ref.python", "ref.footnote"]
 autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+# What scikit-learn adds to an estimator is described there.
+autodoc_default_options = {"exclude-members": "set_fit_request, set_score_request"}
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_ivar = True
