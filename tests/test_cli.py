@@ -79,7 +79,7 @@ def fail(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 2) -
 def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
     out = succeed(capsys, "demo")
     assert out.startswith("Small language models")
-    assert "95 % intervals, 500 bootstrap draws" in out
+    assert "95 % intervals, 400 bootstrap draws" in out
     assert "Held out" in out
     plans = [line.split()[0] for line in out.splitlines() if line.endswith("%")]
     assert plans == ["1e+11", "1e+12", "1e+13"]
