@@ -168,7 +168,7 @@ def format_demonstration(shown: Demonstration) -> str:
         f"  {shown.published.law}",
         f"  error {_size(_error(shown.published, shown.kept)):.2%} of what it was fitted to, "
         f"{_size(_error(shown.published, held_out)):.2%} of what it predicts.",
-        "Here the terms are joined otherwise:",
+        "Here the terms are joined otherwise, a form found with these runs in view:",
         f"  error {_size(_error(shown.fit, shown.kept)):.2%} of what it was fitted to, "
         f"{_size(_error(shown.fit, held_out)):.2%} of what it predicts.",
         "",
