@@ -148,7 +148,7 @@ def _best_of_draws(draws: Bootstrap, budget: float) -> dict[str, Floats]:
 
 
 def _error(found: Fit, runs: Runs) -> Floats:
-    return np.log(found.predict(runs) / runs["loss"])
+    return np.log(found.predict(runs)) - np.log(runs.numbers("loss"))
 
 
 def _size(error: Floats) -> float:
