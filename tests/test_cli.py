@@ -76,10 +76,11 @@ def fail(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 2) -
 # --- demo, laws, info ------------------------------------------------------------------------
 
 
-def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lawfit.demo.DRAWS", 20)
     out = succeed(capsys, "demo")
     assert out.startswith("Small language models")
-    assert "95 % intervals, 500 bootstrap draws" in out
+    assert "95 % intervals, 20 bootstrap draws" in out
     assert "Held out" in out
     plans = [line.split()[0] for line in out.splitlines() if line.endswith("%")]
     assert plans == ["1e+11", "1e+12", "1e+13"]

@@ -125,7 +125,8 @@ def test_demonstration(runs: lf.Runs) -> None:
     assert COST in text
 
 
-def test_demonstration_does_not_depend_on_threads() -> None:
+def test_demonstration_does_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lawfit.demo.DRAWS", 20)
     one, two = demonstrate(threads=1), demonstrate(threads=2)
     assert one.fit.params == two.fit.params
     np.testing.assert_array_equal(one.low, two.low)

@@ -20,12 +20,18 @@ __all__ = ["Demonstration", "demonstrate", "format_demonstration"]
 
 Floats = NDArray[np.float64]
 
-LAW = "precision-weights"
+# Kumar et al. (2024), "Scaling Laws for Precision": weights of P_w bits leave so many parameters.
+SHARE = "(1 - exp(n_w - P_w / gamma_w))"
+PUBLISHED = "precision-weights"
+# The terms of N and D as the root of the sum of their squares, not as their sum: where one of them
+# is large, the other matters less.
+LAW = f"E + ((A / (N * {SHARE})**alpha)**2 + (B / D**beta)**2)**0.5"
+STARTS = 20
 # A single epoch, activations not quantised, and more than the 256 steps of the first end point.
 TAKEN = ("U == D", "P_a == 32", "steps >= 512")
 HELD_OUT = "6 * N * D >= 3e11"
 KEPT = "6 * N * D < 3e11"
-DRAWS = 500
+DRAWS = 400
 COST = "6 * N * D * P_w / 16"
 BUDGETS = (1e11, 1e12, 1e13)
 WIDTHS = (2.0, 3.0, 4.0, 6.0, 8.0, 16.0)
@@ -37,8 +43,11 @@ class Demonstration:
 
     Attributes
     ----------
+    published : Fit
+        The published precision law, fitted to the runs that were kept.
     fit, bootstrap : Fit, Bootstrap
-        Of the runs that were kept.
+        The law `LAW` on the same runs.
+    kept : Runs
     held_out : Runs
         The runs with the most compute, by increasing compute.
     predicted, low, high : ndarray of shape (held-out runs,)
@@ -50,8 +59,10 @@ class Demonstration:
         N, D and P_w that are best under each draw, for each budget.
     """
 
+    published: Fit
     fit: Fit
     bootstrap: Bootstrap
+    kept: Runs
     held_out: Runs
     predicted: Floats
     low: Floats
@@ -61,7 +72,7 @@ class Demonstration:
 
 
 def demonstrate(threads: int | None = None, progress: Progress = False) -> Demonstration:
-    """Fit the precision law to `tiny_runs` without the largest runs; predict those and plan.
+    """Fit precision laws to `tiny_runs` without the largest runs; predict those and plan.
 
     Parameters
     ----------
@@ -73,8 +84,11 @@ def demonstrate(threads: int | None = None, progress: Progress = False) -> Demon
     for condition in TAKEN:
         runs = runs.where(condition)
     kept, held_out = runs.where(KEPT), runs.where(HELD_OUT)
-    held_out = held_out.take(np.lexsort((held_out["P_w"], held_out["N"] * held_out["D"])))
-    found = fit(LAW, kept, threads=threads, progress=progress)
+    held_out = held_out.take(
+        np.lexsort((held_out["P_w"], held_out["N"], held_out["N"] * held_out["D"]))
+    )
+    published = fit(PUBLISHED, kept, threads=threads)
+    found = fit(LAW, kept, starts=STARTS, threads=threads, progress=progress)
     draws = found.bootstrap(DRAWS, spread=1, threads=threads, progress=progress)
     residuals = np.log(kept["loss"] / found.predict(kept))
     noise = np.random.default_rng(0).choice(residuals, size=(held_out.n, DRAWS))
@@ -82,7 +96,18 @@ def demonstrate(threads: int | None = None, progress: Progress = False) -> Demon
     low, high = np.percentile(losses * np.exp(noise), [2.5, 97.5], axis=1)
     plans = [_plan(found, budget, threads) for budget in BUDGETS]
     best = [_best_of_draws(draws, budget) for budget in BUDGETS]
-    return Demonstration(found, draws, held_out, found.predict(held_out), low, high, plans, best)
+    return Demonstration(
+        published=published,
+        fit=found,
+        bootstrap=draws,
+        kept=kept,
+        held_out=held_out,
+        predicted=found.predict(held_out),
+        low=low,
+        high=high,
+        plans=plans,
+        best=best,
+    )
 
 
 def _under(found: Fit, draws: Bootstrap, runs: Runs, row: int) -> Floats:
@@ -104,21 +129,30 @@ def _plan(found: Fit, budget: float, threads: int | None) -> GridResult:
 def _best_of_draws(draws: Bootstrap, budget: float) -> dict[str, Floats]:
     """Return the best N, D and P_w of each draw.
 
-    For every P_w the best N is in closed form, as in Hoffmann et al. (2022), equation 4, with
-    N (1 - exp(n_w - P_w / gamma_w)) for N.
+    For every P_w the best N is in closed form, as in Hoffmann et al. (2022), equation 4: the square
+    of the law's second part is a sum of two powers, as there.
     """
     d = draws.draws
-    tokens = {p: budget * 16 / (6 * p) for p in WIDTHS}  # N D
+    alpha, beta = 2 * d["alpha"], 2 * d["beta"]
     candidates = []
-    for p in WIDTHS:
-        share = np.maximum(1 - np.exp(d["n_w"] - p / d["gamma_w"]), 1e-300)
-        ratio = d["alpha"] * d["A"] * share ** -d["alpha"] / (d["beta"] * d["B"])
-        n = (ratio * tokens[p] ** d["beta"]) ** (1 / (d["alpha"] + d["beta"]))
-        loss = d["A"] * (n * share) ** -d["alpha"] + d["B"] * (tokens[p] / n) ** -d["beta"]
-        candidates.append((n, tokens[p] / n, np.full(len(draws), p), loss))
-    table = np.array(candidates)  # [width, quantity, draw]
+    for bits in WIDTHS:
+        product = budget * 16 / (6 * bits)  # N D
+        share = np.maximum(evaluate_columns(SHARE, {**d, "P_w": np.full(len(draws), bits)}), 1e-300)
+        ratio = alpha * d["A"] ** 2 * share**-alpha / (beta * d["B"] ** 2)
+        n = (ratio * product**beta) ** (1 / (alpha + beta))
+        part = d["A"] ** 2 * (n * share) ** -alpha + d["B"] ** 2 * (product / n) ** -beta
+        candidates.append((n, product / n, np.full(len(draws), bits), part))
+    table = np.array(candidates)  # [bits, quantity, draw]
     chosen = table[np.argmin(table[:, 3], axis=0), :, np.arange(len(draws))]  # [draw, quantity]
     return {"N": chosen[:, 0], "D": chosen[:, 1], "P_w": chosen[:, 2]}
+
+
+def _error(found: Fit, runs: Runs) -> Floats:
+    return np.log(found.predict(runs)) - np.log(runs.numbers("loss"))
+
+
+def _size(error: Floats) -> float:
+    return float(np.sqrt(np.mean(error**2)))
 
 
 def format_demonstration(shown: Demonstration) -> str:
@@ -127,7 +161,16 @@ def format_demonstration(shown: Demonstration) -> str:
     lines = [
         "Small language models, trained for this on the source text of a Python package: N",
         "parameters, D tokens, weights of P_w bits in training (32: not quantised). How they were",
-        f"made is in docs/tiny_runs.md. Fitted: runs with {KEPT} FLOP.",
+        f"made is in docs/tiny_runs.md. Fitted: {shown.kept.n} runs with {KEPT} FLOP, to predict",
+        f"the {held_out.n} with more. Errors are root mean squares, relative to the loss.",
+        "",
+        "The published law adds a term of N and one of D:",
+        f"  {shown.published.law}",
+        f"  error {_size(_error(shown.published, shown.kept)):.2%} of what it was fitted to, "
+        f"{_size(_error(shown.published, held_out)):.2%} of what it predicts.",
+        "Here the terms are joined otherwise, a form found with these runs in view:",
+        f"  error {_size(_error(shown.fit, shown.kept)):.2%} of what it was fitted to, "
+        f"{_size(_error(shown.fit, held_out)):.2%} of what it predicts.",
         "",
         shown.fit.summary(),
         "",
@@ -137,10 +180,9 @@ def format_demonstration(shown: Demonstration) -> str:
         f"  {name:<8} {low:10.4g} to {high:.4g}" for name, (low, high) in draws.intervals().items()
     ]
     inside = (shown.low <= held_out["loss"]) & (held_out["loss"] <= shown.high)
-    error = np.log(shown.predicted / held_out["loss"])
     lines += [
         "",
-        f"Held out: the {held_out.n} runs with the most compute, {HELD_OUT} FLOP.",
+        "Held out: the runs with the most compute.",
         "           N           D  P_w  measured  predicted  95 % interval of one run",
     ]
     lines += [
@@ -150,8 +192,8 @@ def format_demonstration(shown: Demonstration) -> str:
         for i in range(held_out.n)
     ]
     lines += [
-        f"{inside.sum()} of {held_out.n} inside. Relative error {np.sqrt(np.mean(error**2)):.2%} "
-        f"(root mean square), mean {np.mean(error):+.2%}.",
+        f"{inside.sum()} of {held_out.n} inside; mean error "
+        f"{np.mean(_error(shown.fit, held_out)):+.2%}.",
         "",
         f"The best N, D and P_w at a budget of {COST}:",
         "   budget         N  95 % interval               D  95 % interval         P_w    loss"
