@@ -86,9 +86,7 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """Return the value of a JavaScript expression in the page, a promise's when it is there."""
-        got = self.ask(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
-        )
+        got = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in got:
             raise RuntimeError(json.dumps(got["exceptionDetails"])[:2000])
         return got["result"].get("value")

@@ -107,7 +107,7 @@ def page(
     values = {**problem.params, **plan.best, "_limit": problem.limit}
     planned = {*problem.ranges, *problem.listed, *problem.defined}
     spans, whose = spans_of_runs(problem, plan._fit)
-    data = {
+    data: dict[str, Any] = {
         "values": [float(values[n]) for n in places],
         "draws": list(zip(*(v.tolist() for v in drawn.values()), strict=True)),
         "continuous": [
@@ -191,7 +191,9 @@ def _require_possible(problem: PlanProblem) -> None:
         )
     rows = math.prod(len(c.values) for c in problem.choices)
     if rows > MOST_LISTED:
-        raise InputError(f"the page tries at most {MOST_LISTED:,} combinations of lists, not {rows}")
+        raise InputError(
+            f"the page tries at most {MOST_LISTED:,} combinations of lists, not {rows}"
+        )
     if BUDGET in problem.variables:
         raise InputError("over: the page needs the name 'budget' for itself")
 
@@ -226,7 +228,12 @@ def _axes(problem: PlanProblem, given: Sequence[str] | None) -> list[int]:
     names = list(problem.ranges)
     if given is None:
         return [0, 1][: len(names)]
-    if isinstance(given, str) or len(given) != 2 or given[0] == given[1] or not {*given} <= {*names}:
+    if (
+        isinstance(given, str)
+        or len(given) != 2
+        or given[0] == given[1]
+        or not {*given} <= {*names}
+    ):
         raise InputError(f"axes = {given!r} must be two continuous variables of {named(names)}")
     return [names.index(n) for n in given]
 

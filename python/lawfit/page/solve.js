@@ -3,9 +3,10 @@
 // A problem is {n, m, low, high, at}: at(x, out) writes the objective to out[0] and the limits, each
 // to be <= 0, to out[1] ... out[m]. Coordinates are logarithms, or shares of a range that meets zero.
 const STEP = 1e-3; // of derivatives by differences, whose error is of fourth order
+const SMALL_STEP = 2e-6; // where a law is bent, so that steps to both sides do not agree
 const FEASIBLE = 1e-9;
 
-function derivatives(problem, x) {
+function derivatives(problem, x, width = STEP) {
   const { n, m, at } = problem;
   const size = m + 1;
   const value = new Float64Array(size);
@@ -16,27 +17,27 @@ function derivatives(problem, x) {
   const out = [0, 1, 2, 3].map(() => new Float64Array(size));
   for (let i = 0; i < n; i++) {
     [-2, -1, 1, 2].forEach((s, k) => {
-      y[i] = x[i] + s * STEP;
+      y[i] = x[i] + s * width;
       at(y, out[k]);
     });
     y[i] = x[i];
     for (let k = 0; k < size; k++) {
       const [a, b, c, d] = [out[0][k], out[1][k], out[2][k], out[3][k]];
-      gradient[k][i] = (8 * (c - b) - (d - a)) / (12 * STEP);
-      hessian[k][i * n + i] = (16 * (b + c) - a - d - 30 * value[k]) / (12 * STEP * STEP);
+      gradient[k][i] = (8 * (c - b) - (d - a)) / (12 * width);
+      hessian[k][i * n + i] = (16 * (b + c) - a - d - 30 * value[k]) / (12 * width ** 2);
     }
   }
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < i; j++) {
       [[1, 1], [1, -1], [-1, 1], [-1, -1]].forEach(([s, t], k) => {
-        y[i] = x[i] + s * STEP;
-        y[j] = x[j] + t * STEP;
+        y[i] = x[i] + s * width;
+        y[j] = x[j] + t * width;
         at(y, out[k]);
       });
       y[i] = x[i];
       y[j] = x[j];
       for (let k = 0; k < size; k++) {
-        const mixed = (out[0][k] - out[1][k] - out[2][k] + out[3][k]) / (4 * STEP * STEP);
+        const mixed = (out[0][k] - out[1][k] - out[2][k] + out[3][k]) / (4 * width ** 2);
         hessian[k][i * n + j] = hessian[k][j * n + i] = mixed;
       }
     }
@@ -143,14 +144,14 @@ function descend(problem, start, force, weight) {
 
 // Newton's method on the first-order conditions with given limits and ends of ranges active.
 // Returns null where it does not converge or a condition is broken.
-function polish(problem, start, active, fixed) {
+function polish(problem, start, active, fixed, width = STEP) {
   const { n, m } = problem;
   const free = [...Array(n).keys()].filter((i) => !fixed[i]);
   if (active.length > free.length) return null;
   const size = free.length + active.length;
   let x = Float64Array.from(start);
   for (let iteration = 0; iteration < 25; iteration++) {
-    const d = derivatives(problem, x);
+    const d = derivatives(problem, x, width);
     let last = new Float64Array(active.length);
     // The multipliers of this point, before its Hessian needs them.
     if (active.length) {
@@ -179,21 +180,30 @@ function polish(problem, start, active, fixed) {
     if (!(long < 3)) return null;
     x = Float64Array.from(x);
     free.forEach((i, r) => (x[i] += step[r]));
-    if (long < 1e-11) return checked(problem, x, active, fixed, step.slice(free.length));
+    if (long < (width === STEP ? 1e-11 : 1e-8)) {
+      if (width === STEP && isBent(problem, x)) return polish(problem, x, active, fixed, SMALL_STEP);
+      return checked(problem, x, active, fixed, step.slice(free.length), width);
+    }
   }
   return null;
 }
 
-function checked(problem, x, active, fixed, force) {
+// Whether slopes from wide and from small steps differ by more than their rounding.
+function isBent(problem, x) {
+  const [wide, small] = [STEP, SMALL_STEP].map((width) => derivatives(problem, x, width).gradient);
+  return wide.some((g, k) => g.some((slope, i) => !(Math.abs(slope - small[k][i]) < 1e-7 * (1e-2 + Math.abs(slope)))));
+}
+
+function checked(problem, x, active, fixed, force, width) {
   const { n, low, high } = problem;
-  const d = derivatives(problem, x);
+  const d = derivatives(problem, x, width);
   if (!(worst(d.value) <= FEASIBLE) || !Number.isFinite(d.value[0])) return null;
   if (force.some((f) => f < 0)) return null;
   for (let i = 0; i < n; i++) {
     if (x[i] < low[i] - 1e-12 || x[i] > high[i] + 1e-12) return null;
     if (!fixed[i]) continue;
     const slope = active.reduce((s, k, q) => s + force[q] * d.gradient[k + 1][i], d.gradient[0][i]);
-    if (fixed[i] < 0 ? slope < -1e-12 : slope > 1e-12) return null;
+    if (fixed[i] < 0 ? slope < -1e-9 : slope > 1e-9) return null;
   }
   return { x, objective: d.value[0], active, fixed, converged: true };
 }

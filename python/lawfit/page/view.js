@@ -49,7 +49,8 @@ const keyOf = (choice) => choice.names.join(",");
 // The settings in the part of the address after #, as budget=1e24&P_w=8; what is not there is as made.
 function settingsFromAddress() {
   const settings = firstSettings();
-  const given = new URLSearchParams(location.hash.slice(1));
+  // A plus sign, as in 1e+24, would be read as a blank.
+  const given = new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B"));
   for (const s of DATA.sliders) {
     const value = Number(given.get(s.name) || NaN);
     if (Number.isFinite(value) && (!s.positive || value > 0)) settings.sliders[s.name] = value;
@@ -66,7 +67,7 @@ function addressOf(settings) {
   DATA.choices.forEach((choice, c) => {
     if (settings.choices[c] !== null) parts.push(`${keyOf(choice)}=${choice.rows[settings.choices[c]].join(",")}`);
   });
-  return `#${parts.join("&")}`;
+  return `#${parts.join("&").replaceAll("e+", "e")}`;
 }
 
 let settings = settingsFromAddress();
