@@ -35,7 +35,8 @@ class Browser:
         command = f'exec "$0" "$@" 3<&{there} 4>&{back}'
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
                  "--disable-background-networking", "--disable-component-update",
-                 "--remote-debugging-pipe", f"--user-data-dir={self.folder}", "about:blank"]  # fmt: skip
+                 "--remote-debugging-pipe", f"--user-data-dir={self.folder}",
+                 "about:blank"]  # fmt: skip
         self.process = subprocess.Popen(
             ["bash", "-c", command, program, *flags],
             pass_fds=(there, back),

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-
 import lawfit as lf
 from lawfit.cli import run
 from lawfit.compiler import evaluate_columns
@@ -212,7 +211,8 @@ CONTRAST = """(() => {
   const page = light(getComputedStyle(document.documentElement).backgroundColor);
   const ratio = (one) => (Math.max(one, page) + 0.05) / (Math.min(one, page) + 0.05);
   const texts = ["h1", "#headline", "caption", "figcaption", "dt", "footer", "#warnings", "td"];
-  const marks = [["svg text", "fill"], [".budget", "stroke"], [".level", "stroke"], [".best", "fill"]];
+  const marks = [["svg text", "fill"], [".budget", "stroke"], [".level", "stroke"],
+    [".best", "fill"]];
   const colour = ([of, what]) => ratio(light(getComputedStyle(document.querySelector(of))[what]));
   return [texts.map((t) => colour([t, "color"])), marks.map(colour), page];
 })()"""

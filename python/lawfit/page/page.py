@@ -1,4 +1,4 @@
-"""A plan as a page: formulas, numbers and draws in one HTML file that asks nothing of the network."""
+"""A plan as a page: formulas, numbers and draws in one HTML file without references."""
 
 from __future__ import annotations
 
@@ -359,8 +359,8 @@ def _filled(
         "flat": f"Within {near} of the best",
         "caption": _caption(problem, near),
         "footer": (
-            f"Computed in this page, which asks nothing of the network. Intervals from {draws} draws "
-            "of the parameters, each planned again."
+            "Computed in this page, which asks nothing of the network. Intervals from "
+            f"{draws} draws of the parameters, each planned again."
             if draws
             else "Computed in this page, which asks nothing of the network."
         ),
@@ -383,10 +383,10 @@ def _caption(problem: PlanProblem, near: str) -> str:
     if len(problem.ranges) == 1:
         return "The loss; the thick line keeps the budget and all limits; the dot is the best plan."
     rest = ", other variables as in the best plan" if len(problem.ranges) > 2 else ""
-    limits = ", dashed lines other limits" if problem.limits else ""
+    limits = ", violet lines other limits" if problem.limits else ""
     return (
-        f"Thin lines: equal loss. Thick line: the budget{limits}; plans beyond are shaded grey. Blue: "
-        f"plans within {near} of the least loss{rest}. Dot: the best plan."
+        f"Thin lines: equal loss. Thick line: the budget{limits}; plans beyond are shaded grey. "
+        f"Blue: plans within {near} of the least loss{rest}. Dot: the best plan."
     )
 
 
