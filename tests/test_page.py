@@ -89,7 +89,8 @@ def at(request: dict[str, Any], **settings: Any) -> dict[str, Any]:
 
 
 def planned(request: dict[str, Any]) -> lf.Plan:
-    return lf.plan(request["law"], **{k: v for k, v in request.items() if k != "law"})
+    rest = {k: v for k, v in request.items() if k != "law"}
+    return lf.plan(request["law"], **rest, cells=1e5)
 
 
 CASES = [
