@@ -145,7 +145,7 @@ PYTHON_LAYERS = (
     {"result", "fitting", "stages"},
     {"uncertainty", "planning", "export", "compat", "batch", "replication"},
     {"selection"},
-    {"plots"},
+    {"plots", "page"},
     {"benchmark", "demo"},
     {"cli"},
     {"__init__", "__main__"},
@@ -155,6 +155,7 @@ LAZY_UPWARDS = {
     ("result", "uncertainty"),  # Fit.bootstrap, Fit.covariance, ...
     ("result", "plots"),  # Fit.plot
     ("stages", "uncertainty"),  # StagedFit.bootstrap
+    ("planning", "page"),  # Plan.page
 }
 # Names for type checkers only, which no run imports.
 TYPING_UPWARDS = {("result", "uncertainty"), ("stages", "uncertainty")}

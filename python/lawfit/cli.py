@@ -389,6 +389,13 @@ def _over(given: Sequence[str]) -> dict[str, Any]:
 @click.option("--cells", default="1e6", show_default=True, help="Cells of the grid, about.")
 @_threads
 @click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write the plan here.")
+@click.option(
+    "--page",
+    "page_out",
+    type=click.Path(),
+    metavar="OUT.html",
+    help="Write an interactive page here.",
+)
 @_quiet
 def plan_command(
     law_or_fit: str,
@@ -402,6 +409,7 @@ def plan_command(
     cells: str,
     threads: int | None,
     json_out: str | None,
+    page_out: str | None,
     quiet: bool,
 ) -> None:
     """Find the best plan under a fitted law, or a law of the catalogue with --params.
@@ -430,6 +438,8 @@ def plan_command(
         print(made.summary())
     if json_out is not None:
         write_json(json_out, made.to_dict())
+    if page_out is not None:
+        made.page(page_out)
 
 
 def _settings_options(command: Command) -> Command:

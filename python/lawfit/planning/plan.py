@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -177,6 +178,12 @@ class Plan:
         from .flat import flat
 
         return flat(self, tolerance)
+
+    def page(self, path: str | os.PathLike[str] | None = None, **options: Any) -> str:
+        """Write a page that plans again in the browser; see `lawfit.page.page.page`."""
+        from ..page.page import page
+
+        return page(self, path, **options)
 
     def probability(
         self,
@@ -432,16 +439,22 @@ def _warnings(
     return said
 
 
-def _beyond_runs(problem: PlanProblem, best: Mapping[str, float], fit: Fit | None) -> list[str]:
-    """Say how far a plan is outside the runs that the law was fitted to."""
-    spans: dict[str, tuple[float, float]] = {}
+def spans_of_runs(
+    problem: PlanProblem, fit: Fit | None
+) -> tuple[dict[str, tuple[float, float]], str]:
+    """Return the range of every variable in the runs that the law was fitted to, and whose."""
     if fit is not None and fit._problem is not None:
         columns = zip(fit._problem.variables, fit._problem.columns, strict=True)
-        spans = {name: (float(c.min()), float(c.max())) for name, c in columns}
-        whose = "the fitted runs"
-    elif fit is None:
-        spans = {v.name: v.span for v in problem.law.declared_variables or () if v.span}
-        whose = "the runs of the source"
+        return {n: (float(c.min()), float(c.max())) for n, c in columns}, "the fitted runs"
+    if fit is None:
+        known = {v.name: v.span for v in problem.law.declared_variables or () if v.span}
+        return known, "the runs of the source"
+    return {}, ""
+
+
+def _beyond_runs(problem: PlanProblem, best: Mapping[str, float], fit: Fit | None) -> list[str]:
+    """Say how far a plan is outside the runs that the law was fitted to."""
+    spans, whose = spans_of_runs(problem, fit)
     said = []
     for name, (low, high) in spans.items():
         value = best.get(name)

@@ -1,0 +1,1 @@
+"""An interactive page of a plan: one HTML file that plans again in the browser."""
