@@ -85,6 +85,22 @@ def figure_of(ax: Axes) -> Figure:
     return figure  # type: ignore[return-value]
 
 
+def save(figure: Figure, path: str) -> None:
+    """Write a figure to a file, without dates: the same picture gives the same file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with styled():
+        try:
+            figure.savefig(path, metadata=dates.get(path[-4:].lower()))
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
 def is_wide(values: Floats) -> bool:
     """Tell whether values are read better on a logarithmic scale."""
     values = values[np.isfinite(values)]

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..tables import named
-from .material import Material
 from .digits import plain
+from .material import Material
 
 __all__ = ["PARTS", "Answer", "Question", "fill"]
 

@@ -22,7 +22,7 @@ from .render_html import to_html
 from .render_markdown import to_markdown
 from .sections import make_sections
 
-__all__ = ["report", "write_text"]
+__all__ = ["check_path", "report"]
 
 FORMATS = {".html": to_html, ".htm": to_html, ".md": to_markdown, ".markdown": to_markdown}
 
@@ -89,7 +89,7 @@ def report(
     -----
     Formulas are set as MathML with the extra ``report``, and as plain text without it.
     """
-    render = _renderer(path)
+    render = check_path(path)
     check_level(confidence_level)
     check_answers(answers or {})
     if isinstance(bootstrap, bool) or not isinstance(
@@ -112,11 +112,18 @@ def report(
     )
     text = render(document)
     if path is not None:
-        write_text(path, text)
+        _write_text(path, text)
     return text
 
 
-def _renderer(path: str | os.PathLike[str] | None) -> Callable[[Document], str]:
+def check_path(path: str | os.PathLike[str] | None) -> Callable[[Document], str]:
+    """Return what renders a file of this name, before anything long is computed.
+
+    Raises
+    ------
+    InputError
+        If the ending is unknown or there is no such folder.
+    """
     if path is None:
         return to_markdown
     suffix = Path(path).suffix.lower()
@@ -125,10 +132,12 @@ def _renderer(path: str | os.PathLike[str] | None) -> Callable[[Document], str]:
             f"{os.fspath(path)}: the name of a report must end in .html or .md, not in "
             f"{suffix or 'nothing'}"
         )
+    if not Path(path).absolute().parent.is_dir():
+        raise InputError(f"cannot write {os.fspath(path)}: there is no folder {Path(path).parent}")
     return FORMATS[suffix]
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
+def _write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file.
 
     Raises

@@ -11,8 +11,8 @@ import numpy as np
 from .. import _core
 from ..law import Law
 from ..typeset import latex_name, latex_number
-from .material import Material
 from .digits import interval, plain, rounded
+from .material import Material
 
 __all__ = ["bibtex", "latex_table", "methods", "provenance"]
 

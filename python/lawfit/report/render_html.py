@@ -27,7 +27,7 @@ h1 { font-size: 1.65rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: an
 h2 { font-size: 1.2rem; margin: 2.4rem 0 .7rem; padding-bottom: .25rem;
   border-bottom: 1px solid var(--line); }
 p { margin: .6rem 0; overflow-wrap: anywhere; }
-header p, figcaption, caption, footer { color: var(--soft); }
+header p, figcaption, .caption, footer { color: var(--soft); }
 a { color: var(--link); }
 a:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .skip { position: absolute; left: -100rem; }
@@ -35,8 +35,9 @@ a:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--link); outl
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: 0;
   margin: 1rem 0 0; font-size: .93rem; }
 .wide { overflow-x: auto; max-width: 100%; margin: .8rem 0; }
+.formula { padding: .5rem 0; }
 table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabular-nums; }
-caption { caption-side: bottom; text-align: left; padding-top: .4rem; font-size: .88rem; }
+.caption { font-size: .88rem; margin-top: -.3rem; }
 th, td { padding: .32rem .8rem .32rem 0; border-bottom: 1px solid var(--line);
   text-align: right; vertical-align: top; }
 th { font-weight: 600; } thead th { border-bottom-width: 2px; vertical-align: bottom; }
@@ -136,7 +137,7 @@ def _block(block: Block) -> str:
         )
     if isinstance(block, Formula):
         return (
-            f'<div class="wide" tabindex="0" role="group" aria-label="Formula">'
+            f'<div class="wide formula" tabindex="0" role="group" aria-label="Formula">'
             f"{_mathml(block)}</div>"
         )
     assert isinstance(block, Code)
@@ -163,10 +164,13 @@ def _table(table: Table) -> str:
         )
         rows.append(f'<tr><th scope="row" class="text">{escape(first)}</th>{cells}</tr>')
     label = escape(table.caption or ", ".join(table.head))
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    caption = f'\n<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
     return (
-        f'<div class="wide" tabindex="0" role="group" aria-label="{label}">\n<table>{caption}\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody>\n</table></div>"
+        f'<div class="wide" tabindex="0" role="group" aria-label="{label}">\n<table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n"
+        + "\n".join(rows)
+        + "\n</tbody>\n</table></div>"
+        + caption
     )
 
 

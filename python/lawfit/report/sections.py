@@ -147,7 +147,7 @@ def _coefficients(m: Material) -> Iterator[Block]:
     if why_profile:
         yield Note(f"No profile intervals: {why_profile}")
     if not boot:
-        yield Note('No bootstrap was given or asked for: report(bootstrap=1000), --bootstrap 1000.')
+        yield Note("No bootstrap was given or asked for: report(bootstrap=1000), --bootstrap 1000.")
     elif m.boot is not None:
         by = f" by {m.boot.by}" if m.boot.by else ""
         yield Paragraph(
@@ -329,7 +329,9 @@ def _optimal(m: Material) -> Iterator[Block]:
     exponents = {n: v for n, v in line.exponents().items() if n in ("N", "D")}
     if len(exponents) == 2:
         n, d = (exponents[k] for k in "ND")
-        said = ", ".join(f"{k} as budget^{plain(float(np.median(v)), 3)}" for k, v in exponents.items())
+        said = ", ".join(
+            f"{k} as budget^{plain(float(np.median(v)), 3)}" for k, v in exponents.items()
+        )
         drift = max(float(np.ptp(n)), float(np.ptp(d)))
         yield Paragraph(
             f"Along these budgets the best plan grows with {said}"
@@ -437,5 +439,3 @@ def reason(error: Exception) -> str:
 
     text = str(error).strip().rstrip(".").split("\n")[0]
     return text if isinstance(error, LawfitError) else f"{type(error).__name__}: {text}"
-
-
