@@ -519,7 +519,8 @@ def test_what_was_finished_before_ctrl_c_is_kept(
     def stop(*args: Any, **kwargs: Any) -> None:
         raise lf.Interrupted("interrupted after 10 of 20", fit if when == "fit" else draws)
 
-    monkeypatch.setattr("lawfit.commands.fit.fit_law" if when == "fit" else "lawfit.Fit.bootstrap", stop)
+    stopped = "lawfit.commands.fit.fit_law" if when == "fit" else "lawfit.Fit.bootstrap"
+    monkeypatch.setattr(stopped, stop)
     out = tmp_path / "fit.json"
     words = ["fit", plain, "--law", "chinchilla", "--bootstrap", "20", "--json", str(out)]
     assert run(words) == 130

@@ -63,7 +63,7 @@ def write_report(fit: Fit, out: str, draws: Any, quiet: bool, **options: Any) ->
 @click.option("--order", metavar="FORMULA", help="Which runs are small, for the backtest.")
 @click.option("--title", help="Title of the report.")
 @click.option("--answer", multiple=True, metavar="KEY=TEXT",
-              help="Answer a question of the checklist: --answer metric=\"C4, nats per token\".")  # fmt: skip
+              help='Answer to the checklist: --answer metric="C4, nats per token".')  # fmt: skip
 @click.option("--no-plots", is_flag=True, help="Leave plots out.")
 @quiet_option
 def report_command(

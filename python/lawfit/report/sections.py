@@ -213,8 +213,8 @@ def _starts(m: Material) -> Iterator[Block]:
     s = m.fit.starts
     yield Paragraph(
         f"{s.n} starts; {s.hits} ended within 1e-6 of the lowest objective; "
-        f"{minima(s.basins)} in all. {s.joined} starts were stopped where they met the way of an earlier one, "
-        f"{s.checked} such claims were checked."
+        f"{minima(s.basins)} in all. {s.joined} starts were stopped where they met the way of an "
+        f"earlier one, {s.checked} such claims were checked."
     )
     require_matplotlib()
     from .. import plots
@@ -245,6 +245,13 @@ def _uncertainty(m: Material) -> Iterator[Block]:
             f"The lowest objective with each parameter held elsewhere. Where a curve crosses the "
             f"dashed line the {m.confidence_level:.0%} interval ends.",
         )
+        if len(m.fit.free) > 1:
+            yield draw(
+                lambda: plots.contours(m.fit),
+                "Joint confidence regions of the most correlated pairs of parameters.",
+                "Joint confidence regions of the most correlated pairs, all other parameters "
+                "refitted. A thin region means that only a combination of the two is known.",
+            )
     if m.boot is not None:
         boot = m.boot
         drawn = [n for n in names if np.ptp(boot.draws[n]) > 0]
@@ -358,8 +365,8 @@ def _optimal(m: Material) -> Iterator[Block]:
 
 def _checklist(m: Material) -> Iterator[Block]:
     yield Paragraph(
-        "What a paper on a scaling law should state, in the four parts of (Mis)Fitting: A Survey of "
-        "Scaling Laws (Li et al. 2025, arXiv 2502.18969). Answers marked * come from the fit; open "
+        "What a paper on a scaling law should state, in the four parts of (Mis)Fitting: A Survey "
+        "of Scaling Laws (Li et al. 2025, arXiv 2502.18969). Answers marked * come from the fit; open "
         "questions are for the author: report(answers={key: text})."
     )
     filled = fill(m)
