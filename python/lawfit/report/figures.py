@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .blocks import Figure
 
-__all__ = ["draw", "require_matplotlib"]
+__all__ = ["Sketch", "draw"]
 
 LARGEST = 300_000  # bytes of an SVG; a picture of more is smaller as dots
 
 
-def require_matplotlib() -> None:
-    """Raise the InputError that plots raise without matplotlib."""
-    from ..plots.style import styled
+@dataclass(frozen=True)
+class Sketch:
+    """A figure that is yet to be drawn: a function of `lawfit.plots` to call, and its words."""
 
-    with styled():
-        pass
+    plot: Callable[[], Any]
+    alt: str
+    caption: str
 
 
-def draw(plot: Callable[[], Any], alt: str, caption: str) -> Figure:
-    """Call a function of `lawfit.plots` and keep what it drew; no window opens.
-
-    Parameters
-    ----------
-    plot : callable
-        Returns axes, or an array of them.
-    alt, caption : str
-    """
+def draw(sketch: Sketch) -> Figure:
+    """Call the function and keep what it drew; no window opens."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -40,16 +35,16 @@ def draw(plot: Callable[[], Any], alt: str, caption: str) -> Figure:
     with styled() as plt, plt.ioff():
         before = set(plt.get_fignums())
         try:
-            figure = figure_of(np.ravel(plot())[0])
+            figure = figure_of(np.ravel(sketch.plot())[0])
             FigureCanvasAgg(figure)
             out = io.BytesIO()
             with rc_context({"svg.hashsalt": "lawfit", "svg.fonttype": "path"}):
                 figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
             if out.tell() <= LARGEST:
-                return Figure(out.getvalue(), "image/svg+xml", alt, caption)
+                return Figure(out.getvalue(), "image/svg+xml", sketch.alt, sketch.caption)
             out = io.BytesIO()
             figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
-            return Figure(out.getvalue(), "image/png", alt, caption)
+            return Figure(out.getvalue(), "image/png", sketch.alt, sketch.caption)
         finally:
             for number in set(plt.get_fignums()) - before:
                 plt.close(number)

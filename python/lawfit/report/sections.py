@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from ..typeset import latex_name
-from .blocks import Block, Code, Figure, Formula, Items, Note, Paragraph, Section, Table
+from .blocks import Block, Code, Formula, Items, Note, Paragraph, Section, Table
 from .checklist import fill
 from .digits import interval, plain, rounded
-from .figures import draw, require_matplotlib
+from .figures import Sketch, draw
 from .material import Material
 from .paper import bibtex, latex_table, methods, provenance
 
 __all__ = ["SECTIONS", "make_sections"]
 
-Maker = Callable[[Material], Iterator[Block]]
+Maker = Callable[[Material], Iterator[Block | Sketch]]
 
 MOST_COEFFICIENTS = 60  # rows of the table; a law by group may have thousands
 MOST_DRAWN = 6  # parameters in a plot of draws or profiles
 MANY_ROWS = 20_000  # beyond which plots of runs are left out
 
 
-def _summary(m: Material) -> Iterator[Block]:
+def _summary(m: Material) -> Iterator[Block | Sketch]:
     f, s = m.fit, m.fit.starts
     name = f"The law {f.law.name}" if f.law.name else "A law"
     text = f"{name} with {len(f.free)} fitted parameters was fitted to {f.nobs} rows"
@@ -87,7 +87,7 @@ def _optional(make: Callable[[], Block]) -> Iterator[Block]:
         return
 
 
-def _formula(m: Material) -> Iterator[Block]:
+def _formula(m: Material) -> Iterator[Block | Sketch]:
     law = m.law
     left = latex_name(m.fit.target)
     yield Formula(f"{left} = {law.latex}", f"{m.fit.target} = {law.formula}")
@@ -117,7 +117,7 @@ def _formula(m: Material) -> Iterator[Block]:
         yield Items(items)
 
 
-def _coefficients(m: Material) -> Iterator[Block]:
+def _coefficients(m: Material) -> Iterator[Block | Sketch]:
     errors, why_errors = _or_reason(lambda: m.covariance.standard_errors)
     profile, why_profile = _or_reason(lambda: _profile_intervals(m))
     boot = _bootstrap_intervals(m)
@@ -176,7 +176,7 @@ def _or_reason(make: Callable[[], Mapping[str, Any]]) -> tuple[Mapping[str, Any]
         return {}, reason(error)
 
 
-def _quality(m: Material) -> Iterator[Block]:
+def _quality(m: Material) -> Iterator[Block | Sketch]:
     e = m.explained()
     yield Table(
         ["", "fitted runs"],
@@ -189,64 +189,64 @@ def _quality(m: Material) -> Iterator[Block]:
             ["objective", f"{m.fit.objective:.12g}"],
         ],
     )
-    require_matplotlib()
     if m.runs.n > MANY_ROWS:
         yield Note(f"{m.runs.n:,} rows: plots of single runs are left out.")
         return
     from .. import plots
 
     fit = m.fit
-    yield draw(
+    yield Sketch(
         lambda: plots.against_runs(fit),
         f"The fitted law and the {fit.nobs} runs.",
         "The law through its runs. Where there are too many combinations of the other variables "
         "for one curve each, measured values are shown against predicted ones.",
     )
-    yield draw(
+    yield Sketch(
         lambda: plots.residuals(fit),
         "Residuals against each variable of the law.",
         "What the law leaves unexplained. The line is a running median; it should stay near zero.",
     )
 
 
-def _starts(m: Material) -> Iterator[Block]:
+def _starts(m: Material) -> Iterator[Block | Sketch]:
     s = m.fit.starts
     yield Paragraph(
         f"{s.n} starts; {s.hits} ended within 1e-6 of the lowest objective; "
         f"{minima(s.basins)} in all. {s.joined} starts were stopped where they met the way of an "
         f"earlier one, {s.checked} such claims were checked."
     )
-    require_matplotlib()
     from .. import plots
 
-    yield draw(
+    yield Sketch(
         lambda: plots.starts(m.fit),
         f"{s.hits} of {s.n} starts reached the best minimum; {minima(s.basins)} in all.",
         "Minima by how far their objective lies above the best.",
     )
 
 
-def _uncertainty(m: Material) -> Iterator[Block]:
+def _uncertainty(m: Material) -> Iterator[Block | Sketch]:
     names = list(m.fit.free)[:MOST_DRAWN]
+    if not names:
+        yield Paragraph("No parameter was fitted.")
+        return
     profiles, why = _or_reason(lambda: m.profiles)
     if why and m.boot is None:
         yield Note(why[0].upper() + why[1:])
         return
-    require_matplotlib()
     from .. import plots
 
     if why:
         yield Note(f"No profiles: {why}")
     else:
         shown = {n: profiles[n] for n in names if n in profiles}
-        yield draw(
+        yield Sketch(
             lambda: plots.profiles(shown, confidence_level=m.confidence_level),
             f"Profiles of the objective along {', '.join(shown)}.",
             f"The lowest objective with each parameter held elsewhere. Where a curve crosses the "
             f"dashed line the {m.confidence_level:.0%} interval ends.",
         )
         if len(m.fit.free) > 1:
-            yield draw(
+            yield Sketch(
                 lambda: plots.contours(m.fit),
                 "Joint confidence regions of the most correlated pairs of parameters.",
                 "Joint confidence regions of the most correlated pairs, all other parameters "
@@ -255,7 +255,7 @@ def _uncertainty(m: Material) -> Iterator[Block]:
     if m.boot is not None:
         boot = m.boot
         drawn = [n for n in names if np.ptp(boot.draws[n]) > 0]
-        yield draw(
+        yield Sketch(
             lambda: plots.draws(
                 boot, drawn, estimate=m.fit.params, confidence_level=m.confidence_level
             ),
@@ -265,7 +265,7 @@ def _uncertainty(m: Material) -> Iterator[Block]:
         )
 
 
-def _diagnostics(m: Material) -> Iterator[Block]:
+def _diagnostics(m: Material) -> Iterator[Block | Sketch]:
     found = m.fit.diagnose()
     if m.fit._problem is None:
         yield Note("Judged by the result alone: a fit from a file does not hold the runs.")
@@ -276,7 +276,7 @@ def _diagnostics(m: Material) -> Iterator[Block]:
         yield Paragraph(f"What to do: {d.remedy}")
 
 
-def _backtest(m: Material) -> Iterator[Block]:
+def _backtest(m: Material) -> Iterator[Block | Sketch]:
     b = m.backtest
     rows = []
     for s in b.splits:
@@ -298,17 +298,16 @@ def _backtest(m: Material) -> Iterator[Block]:
         yield Note(f"{s.name}: {s.reason}")
     if not outside.rows:
         return
-    require_matplotlib()
     from .. import plots
 
-    yield draw(
+    yield Sketch(
         lambda: plots.backtest(b),
         "Error of each held-out run against how far it lies beyond the fitted ones.",
         "Every held-out prediction, by how many times the run is larger than the largest fitted.",
     )
 
 
-def _optimal(m: Material) -> Iterator[Block]:
+def _optimal(m: Material) -> Iterator[Block | Sketch]:
     line, draws = m.frontier, m.plan_draws
     names_shown = [n for n in line.table if n not in ("cost", "budget", "loss")]
     head = ["budget"]
@@ -346,16 +345,15 @@ def _optimal(m: Material) -> Iterator[Block]:
         )
     for warning in m.plan.warnings:
         yield Note(f"At the largest budget: {warning}.", "note")
-    require_matplotlib()
     from .. import plots
 
-    yield draw(
+    yield Sketch(
         lambda: plots.frontier(line, draws, confidence_level=m.confidence_level),
         "The best plan over budgets.",
         "The best plan over budgets" + (", with bands of the draws." if draws else "."),
     )
     if set(m.variables) == {"N", "D"}:
-        yield draw(
+        yield Sketch(
             lambda: plots.loss_contours(m.fit, cost=m.cost),
             "Predicted loss over N and D, with the runs and the line of best plans.",
             "Predicted loss over N and D, lines of equal cost, the fitted runs, and the best plan "
@@ -363,7 +361,7 @@ def _optimal(m: Material) -> Iterator[Block]:
         )
 
 
-def _checklist(m: Material) -> Iterator[Block]:
+def _checklist(m: Material) -> Iterator[Block | Sketch]:
     yield Paragraph(
         "What a paper on a scaling law should state, in the four parts of (Mis)Fitting: A Survey "
         "of Scaling Laws (Li et al. 2025, arXiv 2502.18969). Answers marked * come from the fit; open "
@@ -381,7 +379,7 @@ def _checklist(m: Material) -> Iterator[Block]:
         yield Table([part, "answer"], rows, "", frozenset({0, 1}))
 
 
-def _paper(m: Material) -> Iterator[Block]:
+def _paper(m: Material) -> Iterator[Block | Sketch]:
     yield Code(methods(m), "text", "Methods paragraph")
     errors, _ = _or_reason(lambda: m.covariance.standard_errors)
     profile, _ = _or_reason(lambda: _profile_intervals(m))
@@ -392,7 +390,7 @@ def _paper(m: Material) -> Iterator[Block]:
     yield Code(bibtex(m.law), "bibtex", "BibTeX (authors to be added)")
 
 
-def _provenance(m: Material) -> Iterator[Block]:
+def _provenance(m: Material) -> Iterator[Block | Sketch]:
     yield Items(provenance(m))
     yield Paragraph(
         "The same rows, settings and seed give the same bits, for any number of threads."
@@ -429,8 +427,10 @@ def make_sections(m: Material, figures: bool) -> list[Section]:
         section = Section(title)
         try:
             for block in make(m):
-                if figures or not isinstance(block, Figure):
+                if not isinstance(block, Sketch):
                     section.blocks.append(block)
+                elif figures:
+                    section.blocks.append(_drawn(block))
         except Exception as error:  # a report with one part missing is better than none
             section.blocks.append(Note(f"Not here: {reason(error)}."))
         if section.blocks:
@@ -438,6 +438,13 @@ def make_sections(m: Material, figures: bool) -> list[Section]:
         if callable(m.progress):
             m.progress(number + 1, len(SECTIONS))
     return made
+
+
+def _drawn(sketch: Sketch) -> Block:
+    try:
+        return draw(sketch)
+    except Exception as error:
+        return Note(f"No picture: {reason(error)}. It would show: {sketch.alt}")
 
 
 def reason(error: Exception) -> str:
