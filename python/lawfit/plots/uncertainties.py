@@ -13,8 +13,8 @@ from ..tables import named
 from .style import COLORS, FAINT, log_axis, styled, symbol
 
 if TYPE_CHECKING:
-    from ..uncertainty.bootstrap import Bootstrap
     from ..result import Fit
+    from ..uncertainty.bootstrap import Bootstrap
     from ..uncertainty.profile import Profile
 
 __all__ = ["contours", "draws", "profiles"]
@@ -187,7 +187,7 @@ def contours(
                         label=f"{level:.0%}")  # fmt: skip
             ax.plot(fit.params[first], fit.params[second], "+", color=COLORS[1], markersize=9,
                     mew=1.8)  # fmt: skip
-            for which, name in (("x", first), ("y", second)):
+            for which in "xy":
                 values = np.concatenate([text.get_data()[which == "y"] for text in ax.get_lines()])
                 if not log_axis(ax, which, values):
                     ax.locator_params(axis=which, nbins=4)

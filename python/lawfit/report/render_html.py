@@ -58,7 +58,7 @@ pre { background: var(--shade); border: 1px solid var(--line); border-radius: 6p
   border-radius: 0 6px 6px 0; }
 .warning { border-color: var(--bad); } .good { border-color: var(--good); }
 footer { padding-bottom: 3rem; margin-top: 2.5rem; font-size: .88rem; }
-@media (max-width: 34rem) { body { font-size: 15px; } 
+@media (max-width: 34rem) { body { font-size: 15px; }
   header, nav, main, footer { padding: 0 .9rem; }
   header { padding-top: 1.2rem; } figure img { padding: .2rem; } }
 @media print { :root { --ink: #000; --soft: #333; --page: #fff; --line: #bbb; --shade: #f6f6f6;

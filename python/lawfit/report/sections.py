@@ -334,11 +334,10 @@ def _optimal(m: Material) -> Iterator[Block | Sketch]:
     yield Table(head, rows, caption)
     exponents = {n: v for n, v in line.exponents().items() if n in ("N", "D")}
     if len(exponents) == 2:
-        n, d = (exponents[k] for k in "ND")
         said = ", ".join(
             f"{k} as budget^{plain(float(np.median(v)), 3)}" for k, v in exponents.items()
         )
-        drift = max(float(np.ptp(n)), float(np.ptp(d)))
+        drift = max(float(np.ptp(v)) for v in exponents.values())
         yield Paragraph(
             f"Along these budgets the best plan grows with {said}"
             + ("." if drift < 0.01 else f"; the exponents drift by {drift:.2g}.")
@@ -364,8 +363,8 @@ def _optimal(m: Material) -> Iterator[Block | Sketch]:
 def _checklist(m: Material) -> Iterator[Block | Sketch]:
     yield Paragraph(
         "What a paper on a scaling law should state, in the four parts of (Mis)Fitting: A Survey "
-        "of Scaling Laws (Li et al. 2025, arXiv 2502.18969). Answers marked * come from the fit; open "
-        "questions are for the author: report(answers={key: text})."
+        "of Scaling Laws (Li et al. 2025, arXiv 2502.18969). Answers marked * come from the fit; "
+        "open questions are for the author: report(answers={key: text})."
     )
     filled = fill(m)
     answered = sum(bool(a.by) for answers in filled.values() for a in answers)
