@@ -127,7 +127,7 @@ def test_choices_over_budgets() -> None:
     np.testing.assert_allclose(above.min(axis=0), 0.0, atol=1e-12)
     best = [2.0, 4.0, 8.0, 16.0][int(np.argmin(above[:, 0]))]
     assert best == line.table["P"][0]
-    with pytest.raises(lf.InputError, match="fewer than two listed values"):
+    with pytest.raises(lf.InputError, match="not a variable with listed values"):
         plots.choices(line, "N")
 
 

@@ -91,8 +91,8 @@ def choices(result: Frontier, name: str, *, ax: Axes | None = None) -> Axes:
     """
     what = "loss" if result.by != "target" else "cost"
     values = sorted({float(v) for t in result.tables for v in t.get(name, ())})
-    if len(values) < 2:
-        raise InputError(f"{name!r} has fewer than two listed values in this frontier")
+    if not 2 <= len(values) <= max(len(t.get(name, ())) for t in result.tables):
+        raise InputError(f"{name!r} is not a variable with listed values in this frontier")
     table = np.full((len(values), len(result.at)), np.nan)
     for k, rows in enumerate(result.tables):
         for v, value in zip(rows[name], rows[what], strict=True):
