@@ -146,7 +146,8 @@ PYTHON_LAYERS = (
     {"uncertainty", "planning", "export", "compat", "batch", "replication"},
     {"selection"},
     {"plots", "page"},
-    {"benchmark", "demo"},
+    {"benchmark", "demo", "report"},
+    {"commands"},
     {"cli"},
     {"__init__", "__main__"},
 )
@@ -154,13 +155,14 @@ PYTHON_LAYERS = (
 LAZY_UPWARDS = {
     ("result", "uncertainty"),  # Fit.bootstrap, Fit.covariance, ...
     ("result", "plots"),  # Fit.plot
+    ("result", "report"),  # Fit.report
     ("stages", "uncertainty"),  # StagedFit.bootstrap
     ("planning", "page"),  # Plan.page
 }
 # Names for type checkers only, which no run imports.
 TYPING_UPWARDS = {("result", "uncertainty"), ("stages", "uncertainty")}
 # What a module may take from elsewhere when it is imported; everything else waits until it is used.
-THIRD_PARTY = {"cli": {"click"}, "compat": {"sklearn"}}
+THIRD_PARTY = {"cli": {"click"}, "commands": {"click"}, "compat": {"sklearn"}}
 
 
 def module(path: Path) -> str:

@@ -520,7 +520,8 @@ def test_what_was_finished_before_ctrl_c_is_kept(
     def stop(*args: Any, **kwargs: Any) -> None:
         raise lf.Interrupted("interrupted after 10 of 20", fit if when == "fit" else draws)
 
-    monkeypatch.setattr("lawfit.cli.fit_law" if when == "fit" else "lawfit.Fit.bootstrap", stop)
+    stopped = "lawfit.commands.fit.fit_law" if when == "fit" else "lawfit.Fit.bootstrap"
+    monkeypatch.setattr(stopped, stop)
     out = tmp_path / "fit.json"
     words = ["fit", plain, "--law", "chinchilla", "--bootstrap", "20", "--json", str(out)]
     assert run(words) == 130
@@ -538,7 +539,7 @@ def test_ctrl_c_before_anything_is_finished(
     def stop(*args: Any, **kwargs: Any) -> None:
         raise lf.Interrupted("interrupted after 0 of 100 starts")
 
-    monkeypatch.setattr("lawfit.cli.fit_law", stop)
+    monkeypatch.setattr("lawfit.commands.fit.fit_law", stop)
     assert run(["fit", plain, "--law", "chinchilla"]) == 130
     # The empty line is click's: it ends the line on which the terminal shows ^C.
     assert capsys.readouterr() == ("", "\nlawfit: interrupted after 0 of 100 starts\n")

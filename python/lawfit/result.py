@@ -283,6 +283,12 @@ class Fit:
             raise InputError(f"there is no plot {what!r} of a fit; plots: {', '.join(known)}")
         return getattr(plots, what)(self, **options)
 
+    def report(self, path: str | os.PathLike[str] | None = None, **options: Any) -> str:
+        """Write a report as HTML or Markdown, or return its text; see `lawfit.report.report`."""
+        from .report import report
+
+        return report(self, path, **options)
+
     def summary(self) -> str:
         """Return the fit as a few lines of text."""
         s = self.starts

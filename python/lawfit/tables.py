@@ -61,7 +61,9 @@ class RawTable(NamedTuple):
 
 
 def load(source: object) -> RawTable:
-    """Read a mapping of columns, a DataFrame, or a path to a CSV, TSV or Parquet file.
+    """Read a mapping of columns, a DataFrame, an open file, or a path to a table.
+
+    A path may lead to a CSV, TSV or Parquet file; an open file holds CSV or TSV, maybe gzipped.
 
     Raises
     ------
@@ -72,6 +74,8 @@ def load(source: object) -> RawTable:
         return RawTable(source, "runs", None)
     if isinstance(source, (str, os.PathLike)):
         return _load_file(Path(os.path.expanduser(os.fsdecode(source))))
+    if hasattr(source, "read") and not hasattr(source, "columns"):
+        return _load_stream(source)
     return RawTable(_frame_columns(source), "runs", None)
 
 
@@ -338,6 +342,15 @@ def _load_file(path: Path) -> RawTable:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     return _read_delimited(_decode(data, path.name), suffix == ".tsv", path.name)
+
+
+def _load_stream(stream: Any) -> RawTable:
+    """Read delimited text from an open file."""
+    name = getattr(stream, "name", "")
+    source = "standard input" if name in ("<stdin>", 0) else str(name) or "file"
+    data = stream.read()
+    text = data if isinstance(data, str) else _decode(data, source)
+    return _read_delimited(text, False, source)
 
 
 def _require_file(path: Path) -> None:

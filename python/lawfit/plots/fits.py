@@ -31,6 +31,7 @@ __all__ = ["against_runs", "loss_contours", "residuals", "starts"]
 Floats = NDArray[np.float64]
 
 MOST_CURVES = 12  # of different colours: more cannot be told apart
+MOST_BANDS = 4  # beyond which bands cover each other, and the first, middle and last have one
 MOST_SHADES = 30  # curves along a colour scale
 FIRST_CHOICE = ("D", "C", "N")  # for the horizontal axis, among variables with as many values
 
@@ -45,7 +46,8 @@ def against_runs(
 ) -> Axes:
     """Plot the law through its runs.
 
-    One curve for each combination of the other variables, with a band where a new run is expected.
+    One curve for each combination of the other variables, with a band where a new run is expected
+    (the first, the middle and the last of them, where there are more than four).
     Where there are more than twelve combinations (thirty values of one other variable), measured
     values are plotted against predicted ones instead.
 
@@ -86,6 +88,8 @@ def against_runs(
             values = [c[others.index(by)] for c in combinations]
             if not isinstance(values[0], str):
                 norm, colors = color_scale([float(v) for v in values])
+        count = len(combinations)
+        banded = set(range(count)) if count <= MOST_BANDS else {0, count // 2, count - 1}
         for k, combination in enumerate(combinations):
             columns = {n: np.full(grid.shape, v) for n, v in zip(others, combination, strict=True)}
             color = COLORS[k % len(COLORS)]
@@ -96,7 +100,7 @@ def against_runs(
                 text = ", ".join(
                     f"{n} = {_text(v)}" for n, v in zip(others, combination, strict=True)
                 )
-            _curve(ax, fit, {**columns, x: grid}, grid, color, interval)
+            _curve(ax, fit, {**columns, x: grid}, grid, color, interval if k in banded else None)
             rows = index == k
             ax.plot(along[rows], table.numbers(fit.target)[rows], "o", color=color, mec="white",
                     mew=0.4, label=text, zorder=3)  # fmt: skip
@@ -187,11 +191,15 @@ def loss_contours(
     loss = fit.predict(flat).reshape(grid_n.shape)
     spent = evaluate_columns(cost, flat).reshape(grid_n.shape)
     with styled() as plt:
+        from matplotlib.patheffects import withStroke
+
         ax = axes_for(ax, plt, (5.8, 4.4))
         levels = np.quantile(loss, np.linspace(0.02, 0.9, 13))
         shades = ax.contourf(grid_n, grid_d, loss, levels=levels, cmap="cividis_r", extend="both")
         lines = ax.contour(grid_n, grid_d, loss, levels=levels[::2], colors="white", linewidths=0.7)
-        ax.clabel(lines, fmt=lambda v: f"{v:.3g}", fontsize=8)
+        texts = ax.clabel(lines, fmt=lambda v: f"{v:.3g}", fontsize=8, colors="black")
+        for text in texts:  # readable on every shade
+            text.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
         powers = 10.0 ** np.arange(np.ceil(np.log10(spent.min())), np.log10(spent.max()))
         ax.contour(grid_n, grid_d, np.log10(spent), levels=np.log10(powers[::2]), colors="black",
                    linewidths=0.5, linestyles=":")  # fmt: skip
@@ -238,7 +246,7 @@ def starts(fit: Fit, *, ax: Axes | None = None) -> Axes:
         ax.set_ylim(0.7, max(counts.max(initial=1.0) * 2.5, 10))
         ax.set_ylabel("starts that ended here")
         ax.set_xticks(place)
-        texts = ["best"] + [f"+{100 * a:.2g} %" for a in above[1:]]
+        texts = ["best"] + [_excess(a) for a in above[1:]]
         ax.set_xticklabels(texts[: len(found)], rotation=45 if len(found) > 6 else 0, fontsize=8)
         ax.set_xlabel("objective above the best minimum")
         for at, count in zip(place, counts, strict=True):
@@ -341,6 +349,11 @@ def _running_median(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     middle = np.array([np.median(y[i : i + width]) for i in middles])
     at, first = np.unique(at, return_index=True)
     return at, middle[first]
+
+
+def _excess(above: float) -> str:
+    """Return how far an objective lies above the best: in percent, or how many times as high."""
+    return f"+{100 * above:.2g} %" if above < 0.995 else f"×{short(1 + above)}"
 
 
 def _text(value: Any) -> str:

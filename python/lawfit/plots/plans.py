@@ -1,4 +1,4 @@
-"""Plots of plans: what the best run looks like along a line of budgets."""
+"""Plots of plans: the best run along a line of budgets, and what other choices cost."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .style import COLORS, label, log_axis, styled
+from ..errors import InputError
+from .style import COLORS, axes_for, color_scale, label, log_axis, short, styled, symbol
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..planning.frontier import Frontier
     from ..planning.uncertainty import PlanDraws
 
-__all__ = ["frontier"]
+__all__ = ["choices", "frontier"]
 
 
 def frontier(
@@ -57,6 +60,58 @@ def frontier(
             ax.set_ylabel(label(name))
             log_axis(ax, "y", np.concatenate(shown))
             log_axis(ax, "x", result.at)
-        for ax in axes[-1]:
-            ax.set_xlabel(label(result.by))
+        for k, ax in enumerate(axes.ravel()[: len(names)]):
+            if k + columns >= len(names):  # nothing below
+                ax.set_xlabel(label(result.by))
+                ax.tick_params(axis="x", labelbottom=True)
     return np.asarray(axes.ravel()[: len(names)])
+
+
+def choices(result: Frontier, name: str, *, ax: Axes | None = None) -> Axes:
+    """Plot what each listed value costs against the best one, over budgets: a precision frontier.
+
+    Parameters
+    ----------
+    result : Frontier
+        From `Plan.frontier` of a plan with a list: ``over={"P_w": [2, 3, 4, 8, 16]}``.
+    name : str
+        The listed variable.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        For each value the loss of its best plan above the best of all, in percent; cost, where the
+        line is over targets. The value whose curve is at zero is the one to take.
+
+    Raises
+    ------
+    InputError
+        If `name` is not a listed variable of the plan.
+    """
+    what = "loss" if result.by != "target" else "cost"
+    values = sorted({float(v) for t in result.tables for v in t.get(name, ())})
+    if not 2 <= len(values) <= max(len(t.get(name, ())) for t in result.tables):
+        raise InputError(f"{name!r} is not a variable with listed values in this frontier")
+    table = np.full((len(values), len(result.at)), np.nan)
+    for k, rows in enumerate(result.tables):
+        for v, value in zip(rows[name], rows[what], strict=True):
+            i = values.index(float(v))
+            table[i, k] = np.fmin(table[i, k], value)
+    best = np.fmin.reduce(table, axis=0)
+    with styled() as plt:
+        ax = axes_for(ax, plt)
+        norm, colors = color_scale(values)
+        for k, (value, row) in enumerate(zip(values, table, strict=True)):
+            above = 100.0 * (row / best - 1.0)
+            few = len(values) <= len(COLORS)
+            color = COLORS[k] if few else colors(norm(value) * 0.9)
+            ax.plot(result.at, above, color=color, label=short(value))
+        log_axis(ax, "x", result.at)
+        # Differences near the best decide; what is far off may leave the picture.
+        high = float(np.nanquantile(100.0 * (table / best - 1.0), 0.8))
+        ax.set_ylim(-0.03 * high, 1.15 * high if high > 0.0 else 1.0)
+        ax.set_xlabel(label(result.by))
+        ax.set_ylabel(f"{what} above the best  (%)")
+        ax.legend(title=symbol(name) if len(name) <= 8 else name, ncols=2)
+    return ax

@@ -85,6 +85,22 @@ def figure_of(ax: Axes) -> Figure:
     return figure  # type: ignore[return-value]
 
 
+def save(figure: Figure, path: str) -> None:
+    """Write a figure to a file, without dates: the same picture gives the same file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with styled():
+        try:
+            figure.savefig(path, metadata=dates.get(path[-4:].lower()))
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
 def is_wide(values: Floats) -> bool:
     """Tell whether values are read better on a logarithmic scale."""
     values = values[np.isfinite(values)]
@@ -92,26 +108,41 @@ def is_wide(values: Floats) -> bool:
 
 
 def log_axis(ax: Axes, which: str, values: Floats) -> bool:
-    """Make an axis logarithmic if the values call for it, with labels at least at two ticks."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
+    """Make an axis logarithmic if the values call for it; ticks that people read either way."""
+    axis = ax.xaxis if which == "x" else ax.yaxis
     if not is_wide(values):
+        _short_ticks(axis, values)
         return False
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
-    axis = ax.xaxis if which == "x" else ax.yaxis
-    low, high = np.nanmin(values), np.nanmax(values)
-    if math.log10(high / low) < 1.5:  # less than two powers of ten would be labelled
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    log_ticks(axis, float(np.nanmin(values)), float(np.nanmax(values)))
+    return True
+
+
+def log_ticks(axis: Any, low: float, high: float) -> None:
+    """Label at least three ticks of a logarithmic axis, and not so many that they touch."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    decades = math.log10(high / low)
+    if decades < 2.2:  # less than three powers of ten would be labelled
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 1.5 else (1.0, 3.0)))
         axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
     axis.set_minor_formatter(NullFormatter())
-    return True
+
+
+def _short_ticks(axis: Any, values: Floats) -> None:
+    """Write 1M and 2M on a linear axis, in place of 1 and 2 with a factor at its end."""
+    from matplotlib.ticker import FuncFormatter
+
+    values = values[np.isfinite(values)]
+    if values.size and np.abs(values).max() >= 1e4:
+        axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
 
 
 def short(value: float) -> str:
     """Return a number as people write it on an axis: 70M, 1.4T, 3e20, 0.25."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    if 1e4 <= abs(value) < 1e15:
+    if 1e3 <= abs(value) < 1e15:
         for power, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= power * 0.9995:
                 return f"{value / power:.3g}{letter}"
@@ -149,9 +180,12 @@ def color_scale(values: Sequence[float] | Floats) -> tuple[Any, Any]:
 def color_bar(ax: Axes, norm: Any, colors: Any, text: str) -> None:
     """Put a colour bar with short numbers beside the axes."""
     from matplotlib.cm import ScalarMappable
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import FuncFormatter
 
     bar = figure_of(ax).colorbar(ScalarMappable(norm, colors), ax=ax, label=text, aspect=30)
     bar.outline.set_visible(False)
+    if isinstance(norm, LogNorm):
+        assert norm.vmin is not None and norm.vmax is not None  # noqa: PT018
+        log_ticks(bar.ax.yaxis, norm.vmin, norm.vmax)
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
-    bar.ax.yaxis.set_minor_formatter(NullFormatter())

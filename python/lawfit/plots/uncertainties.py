@@ -1,4 +1,4 @@
-"""Plots of uncertainty: bootstrap draws in pairs, and profiles."""
+"""Plots of uncertainty: bootstrap draws in pairs, profiles, and contours of pairs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from ..tables import named
 from .style import COLORS, FAINT, log_axis, styled, symbol
 
 if TYPE_CHECKING:
+    from ..result import Fit
     from ..uncertainty.bootstrap import Bootstrap
     from ..uncertainty.profile import Profile
 
-__all__ = ["draws", "profiles"]
+__all__ = ["contours", "draws", "profiles"]
 
 Floats = NDArray[np.float64]
 
@@ -134,6 +135,78 @@ def profiles(found: Mapping[str, Profile], *, confidence_level: float = 0.95) ->
         for ax in axes[:, 0]:
             ax.set_ylabel("twice the rise / dispersion", fontsize=9)
     return np.asarray(axes.ravel()[: len(names)])
+
+
+def contours(
+    fit: Fit,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    *,
+    confidence_levels: Sequence[float] = (0.68, 0.95),
+    points: int = 40,
+) -> NDArray[Any]:
+    """Plot joint confidence regions of pairs of parameters, all others refitted.
+
+    Parameters
+    ----------
+    fit : Fit
+    pairs : sequence of (str, str), optional
+        Default: the up to four pairs with the strongest correlation.
+    confidence_levels : sequence of float
+        Of both parameters together.
+    points : int
+        Of each contour.
+
+    Returns
+    -------
+    ndarray of Axes, shape (pairs,)
+        A region that the data leave open is drawn as far as it goes.
+
+    Raises
+    ------
+    InputError
+        If a name is not a fitted parameter, or there are fewer than two.
+    """
+    if pairs is None:
+        pairs = _strongest(fit)
+    columns = min(len(pairs), 4)
+    rows = -(-len(pairs) // columns)
+    with styled() as plt:
+        _, axes = plt.subplots(
+            rows, columns, figsize=(max(3.0 * columns, 3.6), 2.8 * rows), squeeze=False
+        )
+        for ax in axes.ravel()[len(pairs) :]:
+            ax.axis("off")
+        for ax, (first, second) in zip(axes.ravel(), pairs, strict=False):
+            for k, level in enumerate(sorted(confidence_levels, reverse=True)):
+                found = fit.contour(first, second, level, points=points)
+                line = found.points[np.isfinite(found.points).all(axis=1)]
+                if found.closed:
+                    line = np.vstack([line, line[:1]])
+                    ax.fill(line[:, 0], line[:, 1], color=COLORS[0], alpha=0.15, linewidth=0)
+                ax.plot(line[:, 0], line[:, 1], color=COLORS[0], linestyle="--" if k else "-",
+                        label=f"{level:.0%}")  # fmt: skip
+            ax.plot(fit.params[first], fit.params[second], "+", color=COLORS[1], markersize=9,
+                    mew=1.8)  # fmt: skip
+            for which in "xy":
+                values = np.concatenate([text.get_data()[which == "y"] for text in ax.get_lines()])
+                if not log_axis(ax, which, values):
+                    ax.locator_params(axis=which, nbins=4)
+            ax.set_xlabel(symbol(first) if len(first) <= 12 else first)
+            ax.set_ylabel(symbol(second) if len(second) <= 12 else second)
+        axes[0, 0].legend(fontsize=8)
+    return np.asarray(axes.ravel()[: len(pairs)])
+
+
+def _strongest(fit: Fit) -> list[tuple[str, str]]:
+    """Return up to four pairs of fitted parameters, the most correlated first."""
+    names = [n for n in fit.free if n not in fit.at_bound]
+    if len(names) < 2:
+        raise InputError(f"contours need two fitted parameters; fitted: {named(fit.free)}")
+    found = fit.covariance()
+    correlation = found.correlation
+    at = {n: k for k, n in enumerate(found.names)}
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if a in at and b in at]
+    return sorted(pairs, key=lambda p: -abs(float(correlation[at[p[0]], at[p[1]]])))[:4]
 
 
 def _histogram(

@@ -1,0 +1,1 @@
+"""Commands of `lawfit`: one module for each group, and what they share in `common`."""
