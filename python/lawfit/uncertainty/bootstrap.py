@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from .draw_intervals import (
 from .jackknife import jackknife
 from .refits import parameters_of, refit, shortages, table_of
 from .resampling import resample
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["Bootstrap", "bootstrap"]
 
@@ -224,6 +227,7 @@ def bootstrap(
     spread: int = 4,
     early_stop: bool = True,
     threads: int | None = None,
+    executor: Executor | None = None,
     progress: Progress = False,
 ) -> Bootstrap:
     """Refit a law on resampled tables.
@@ -286,6 +290,9 @@ def bootstrap(
         leads to a minimum that is refitted anyway. The first 32 draws, every eighth up to 512 and
         every sixteenth later are followed to the ends; if one shows another answer, all are.
     threads : int, optional
+    executor : concurrent.futures.Executor, optional
+        Whose processes do the draws, each with `threads` threads (default then: 1). The same bits
+        as without one. See the page on embedding, "Clusters".
     progress : bool or callable(done, total)
 
     Raises
@@ -316,6 +323,7 @@ def bootstrap(
         covariance=studentize,
         workers=workers,
         report=reporter(progress, int(draws), "bootstrap draws"),
+        executor=executor,
     )
     done = np.isfinite(raw["objective"])
     if not done.any() and not raw["interrupted"]:
