@@ -20,8 +20,9 @@ from .fitting import fit as fit_law
 from .laws import law
 from .planning.plan import plan
 from .protocols import protocol as find_protocol
-from .result import Fit, load, write_json
+from .result import Fit, load
 from .runs import Runs, parse_derivation, read
+from .saving import write_json
 from .uncertainty.bootstrap import Bootstrap
 from .uncertainty.intervals import METHODS
 from .uncertainty.resampling import KINDS

@@ -34,7 +34,6 @@ Space = Literal["linear", "log", "logit"]
 T = TypeVar("T")
 
 
-
 def _take_apart(program: _core.Program) -> tuple[type[_core.Program], tuple[Any, ...]]:
     return _core.Program, (
         program.columns,

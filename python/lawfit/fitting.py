@@ -480,6 +480,10 @@ def _assemble(
         bounds=dict(problem.settings.bounds),
         penalties=dict(problem.settings.penalties),
         censored=_count_censored(problem),
+        spans={
+            name: (float(column.min()), float(column.max()))
+            for name, column in zip(problem.variables, problem.columns, strict=True)
+        },
         source=problem.runs.source,
         data_hash=problem.data_hash(),
         _problem=problem,

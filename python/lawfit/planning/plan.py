@@ -435,11 +435,10 @@ def _warnings(
 def _beyond_runs(problem: PlanProblem, best: Mapping[str, float], fit: Fit | None) -> list[str]:
     """Say how far a plan is outside the runs that the law was fitted to."""
     spans: dict[str, tuple[float, float]] = {}
-    if fit is not None and fit._problem is not None:
-        columns = zip(fit._problem.variables, fit._problem.columns, strict=True)
-        spans = {name: (float(c.min()), float(c.max())) for name, c in columns}
+    if fit is not None:
+        spans = fit.spans
         whose = "the fitted runs"
-    elif fit is None:
+    else:
         spans = {v.name: v.span for v in problem.law.declared_variables or () if v.span}
         whose = "the runs of the source"
     said = []

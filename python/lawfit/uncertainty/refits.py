@@ -102,9 +102,7 @@ def _refit_elsewhere(
 
     def run(early: bool, wanted: Sequence[int], report: Any) -> tuple[list[Any], bool]:
         asked = [(draws[parts[k].start], len(parts[k]), early) for k in wanted]
-        outcome = share(
-            executor, job, asked, sizes=[len(parts[k]) for k in wanted], report=report
-        )
+        outcome = share(executor, job, asked, sizes=[len(parts[k]) for k in wanted], report=report)
         return list(outcome.results), outcome.interrupted
 
     results, interrupted = run(early_stop, range(len(parts)), report)
