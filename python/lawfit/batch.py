@@ -405,10 +405,9 @@ def _prepare(data: Any) -> Any:
 def _fit_part(data: Any, part: _Part, threads: int, report: Any = None) -> Mapping[str, Any]:
     program, law, points, tournament, enough = data
     (*columns, target, weights, sigma), offsets, boxes = part
-    return _core.fit_batch(
-        program, columns, offsets, target, weights, sigma, *law, *boxes, points, tournament, enough,
-        TOLERANCE, MAX_EVALUATIONS, threads, report,
-    )  # type: ignore[arg-type]  # fmt: skip
+    arguments: tuple[Any, ...] = (program, columns, offsets, target, weights, sigma, *law, *boxes)
+    arguments += (points, tournament, enough, TOLERANCE, MAX_EVALUATIONS, threads, report)
+    return _core.fit_batch(*arguments)
 
 
 def _sizes(target: Floats, offsets: NDArray[np.int32]) -> Floats:

@@ -407,7 +407,7 @@ def _follow(
     gap = abs(float(own["objective"][0]) - shared)
     if _succeeded(own)[0] and gap <= ROUNDING * max(abs(shared), _reference(problem)):
         for name in ("x", "objective", "decrement", "status"):
-            raw[name][start] = own[name][0]  # type: ignore[literal-required]
+            raw[name][start] = own[name][0]
 
 
 def _run_elsewhere(

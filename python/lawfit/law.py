@@ -496,8 +496,8 @@ class Law:
         if "source" in given:
             source = given.object("source")
             year = None if source.any("year") is None else source.count("year")
-            texts = (source.text(name) for name in ("title", "arxiv", "equation"))
-            optional["source"] = Source(*texts, year)
+            texts = {name: source.text(name) for name in ("title", "arxiv", "equation")}
+            optional["source"] = Source(**texts, year=year)
         if "published" in given:
             optional["published"] = [
                 Published(
@@ -512,7 +512,7 @@ class Law:
         return cls(
             given.text("formula"),
             [_parameter(p) for p in given.objects("parameters")] if "parameters" in given else (),
-            None if variables is None else [_variable(v) for v in given.list("variables")],
+            None if variables is None else [_variable(v) for v in given.items("variables")],
             **optional,
         )
 
@@ -523,7 +523,7 @@ class Law:
 def _pair(entries: Entries, name: str) -> tuple[float, float] | None:
     if name not in entries or entries.any(name) is None:
         return None
-    low, high = entries.list(name, 2)
+    low, high = entries.items(name, 2)
     return to_number(low, name), to_number(high, name)
 
 
@@ -531,7 +531,7 @@ def _parameter(given: Entries) -> Parameter:
     return Parameter(
         given.text("name"),
         given.text("transform"),
-        bounds_from_json(given.list("bounds", 2)),
+        bounds_from_json(given.items("bounds", 2)),
         _pair(given, "start"),
         given.text("description") if "description" in given else "",
     )
@@ -543,7 +543,7 @@ def _variable(given: Any) -> Variable:
     v = Entries(given, "variable")
     levels: Any = v.any("levels")
     if levels is not None:
-        levels = tuple(x if isinstance(x, str) else to_number(x, "level") for x in v.list("levels"))
+        levels = tuple(x if isinstance(x, str) else to_number(x, "level") for x in v.items("levels"))
     return Variable(v.text("name"), v.text("unit"), v.text("description"), _pair(v, "span"), levels)
 
 

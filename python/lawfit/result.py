@@ -436,7 +436,7 @@ def _read(data: Entries) -> Fit:
             starts.count("checked"),
             tuple(
                 (to_number(value, "starts.table"), starts._count(count, "table"))
-                for value, count in starts.list("table")
+                for value, count in starts.items("table")
             ),
         ),
         seed=found.count("seed"),

@@ -116,7 +116,7 @@ class Entries:
             raise InputError(f"{self._at(name)}: expected true or false, found {_shown(given)}")
         return given
 
-    def list(self, name: str, length: int | None = None) -> Sequence[Any]:
+    def items(self, name: str, length: int | None = None) -> Sequence[Any]:
         """Return a list, of so many entries."""
         return self._list(self.any(name), name, length)
 
@@ -132,7 +132,7 @@ class Entries:
 
     def objects(self, name: str) -> tuple[Entries, ...]:
         """Return a list of objects."""
-        return tuple(Entries(v, f"{self._at(name)}[{k}]") for k, v in enumerate(self.list(name)))
+        return tuple(Entries(v, f"{self._at(name)}[{k}]") for k, v in enumerate(self.items(name)))
 
     def numbers(self, name: str) -> dict[str, float]:
         """Return an object of numbers."""
@@ -143,22 +143,22 @@ class Entries:
         """Return an object of lists of numbers."""
         entries = self.object(name)
         return {
-            key: [to_number(v, entries._at(key)) for v in entries.list(key)] for key in entries.data
+            key: [to_number(v, entries._at(key)) for v in entries.items(key)] for key in entries.data
         }
 
     def pairs(self, name: str) -> dict[str, tuple[Any, Any]]:
         """Return an object of pairs."""
         entries = self.object(name)
-        return {key: (entries.list(key, 2)[0], entries.list(key, 2)[1]) for key in entries.data}
+        return {key: (entries.items(key, 2)[0], entries.items(key, 2)[1]) for key in entries.data}
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of texts."""
-        return tuple(self._text(v, name) for v in self.list(name))
+        return tuple(self._text(v, name) for v in self.items(name))
 
     def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
         """Return a list of lists of texts."""
         return tuple(
-            tuple(self._text(v, name) for v in self._list(group, name)) for group in self.list(name)
+            tuple(self._text(v, name) for v in self._list(group, name)) for group in self.items(name)
         )
 
     def format(self, what: str, latest: int) -> int:

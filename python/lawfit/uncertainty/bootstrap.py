@@ -235,7 +235,7 @@ class Bootstrap:
             found.format("bootstrap", FORMAT)
             made = cls(
                 draws={n: np.array(v) for n, v in found.columns("draws").items()},
-                objective=np.array([to_number(v, "objective") for v in found.list("objective")]),
+                objective=np.array([to_number(v, "objective") for v in found.items("objective")]),
                 kind=found.text("kind"),
                 seed=found.count("seed"),
                 converged=found.number("converged"),
@@ -249,7 +249,7 @@ class Bootstrap:
                 _coordinates=np.array(
                     [
                         [to_number(v, "coordinates") for v in found._list(row, "coordinates")]
-                        for row in found.list("coordinates")
+                        for row in found.items("coordinates")
                     ]
                 ),
                 _covariance=None,

@@ -247,10 +247,9 @@ def _prepare(data: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _walk(held: tuple[Any, ...], part: tuple[Floats, Floats], threads: int) -> _core.RayPoints:
-    objective, origin, heights = held
-    return _core.walk_rays(
-        objective, origin, *part, *heights, 10 * POINTS, TOLERANCE, MAX_EVALUATIONS, threads, None
-    )
+    arguments: tuple[Any, ...] = (*held[:2], *part, *held[2])  # objective, origin, rays, heights
+    arguments += (10 * POINTS, TOLERANCE, MAX_EVALUATIONS, threads, None)
+    return _core.walk_rays(*arguments)
 
 
 def _setting(
