@@ -543,7 +543,8 @@ def _variable(given: Any) -> Variable:
     v = Entries(given, "variable")
     levels: Any = v.any("levels")
     if levels is not None:
-        levels = tuple(x if isinstance(x, str) else to_number(x, "level") for x in v.items("levels"))
+        given_levels = v.items("levels")
+        levels = tuple(x if isinstance(x, str) else to_number(x, "level") for x in given_levels)
     return Variable(v.text("name"), v.text("unit"), v.text("description"), _pair(v, "span"), levels)
 
 

@@ -143,7 +143,8 @@ class Entries:
         """Return an object of lists of numbers."""
         entries = self.object(name)
         return {
-            key: [to_number(v, entries._at(key)) for v in entries.items(key)] for key in entries.data
+            key: [to_number(v, entries._at(key)) for v in entries.items(key)]
+            for key in entries.data
         }
 
     def pairs(self, name: str) -> dict[str, tuple[Any, Any]]:
@@ -157,9 +158,8 @@ class Entries:
 
     def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
         """Return a list of lists of texts."""
-        return tuple(
-            tuple(self._text(v, name) for v in self._list(group, name)) for group in self.items(name)
-        )
+        groups = (self._list(group, name) for group in self.items(name))
+        return tuple(tuple(self._text(v, name) for v in group) for group in groups)
 
     def format(self, what: str, latest: int) -> int:
         """Return the number of the format that the file is in, and check what it holds.
