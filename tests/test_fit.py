@@ -719,8 +719,7 @@ def test_save_and_load(free_fit: lf.Fit, runs: lf.Runs, tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predict(runs), free_fit.predict(runs))
     assert loaded.to_dict() == free_fit.to_dict()
     assert loaded.summary() == free_fit.summary()
-    law = loaded.law
-    assert law.parameters == tuple(replace(p, description="") for p in free_fit.law.parameters)
+    assert loaded == free_fit
     with pytest.raises(lf.InputError, match="does not hold the table"):
         loaded.bootstrap(10)
 
@@ -738,15 +737,15 @@ def test_save_and_load_every_setting(runs: lf.Runs, tmp_path: Path) -> None:
     assert loaded.at_bound == fit.at_bound
 
 
-def test_a_parameter_that_is_not_finite_is_saved_as_null(free_fit: lf.Fit, tmp_path: Path) -> None:
+def test_a_parameter_that_is_not_finite_is_saved(free_fit: lf.Fit, tmp_path: Path) -> None:
     replace(free_fit, params={**free_fit.params, "A": math.inf}).save(tmp_path / "fit.json")
-    assert math.isnan(lf.load(tmp_path / "fit.json").params["A"])
+    assert lf.load(tmp_path / "fit.json").params["A"] == math.inf
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda d: d.pop("params"), "not a saved fit: KeyError('params')"),
+        (lambda d: d.pop("params"), "not a saved fit: this: there is no entry 'params'"),
         (lambda d: d.update(params=3), "not a saved fit"),
         (lambda d: d.update(params={"E": "x"}), "not a saved fit"),
         (lambda d: d.update(format=99), "format 99"),

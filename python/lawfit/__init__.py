@@ -7,28 +7,26 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import _core as _core
-from . import costs, datasets, reduction
-from .batch import fit_many
-from .compat import NotTracedWarning, OptimizeWarning, curve_fit, least_squares
 from .errors import FitError, FormulaError, InputError, Interrupted, LawfitError
-from .export import export_model
 from .fitting import fit
 from .law import Law, Parameter, Published, Source, Variable
 from .laws import law, laws
 from .losses import Absolute, Cauchy, Huber, LogCosh, Quantile, Squared
-from .planning.grid import GridResult, grid_search
-from .planning.plan import Plan, plan
 from .protocols import Protocol, protocol, protocols
-from .reduction import envelope, isoflop
-from .replication import compare_protocol
 from .result import Fit, Starts, load
 from .runs import Runs, read
-from .stages import Stage, StagedFit, fit_stages
 from .starts import Grid
 
 if _TYPE_CHECKING:
-    from . import plots, selection
+    from . import costs, datasets, plots, reduction, selection
+    from .batch import fit_many
+    from .compat import NotTracedWarning, OptimizeWarning, curve_fit, least_squares
     from .compat.regressor import ScalingLawRegressor
+    from .export import export_model
+    from .planning.grid import GridResult, grid_search
+    from .planning.plan import Plan, plan
+    from .reduction import envelope, isoflop
+    from .replication import compare_protocol
     from .selection import (
         Backtest,
         Comparison,
@@ -41,6 +39,7 @@ if _TYPE_CHECKING:
         crossover,
         multiverse,
     )
+    from .stages import Stage, StagedFit, fit_stages
 
 __version__: str = _core.info()["version"]
 
@@ -115,6 +114,25 @@ if hasattr(_os, "register_at_fork"):
 
 # Loaded when first used: most scripts need none of them.
 _LATE = {
+    "GridResult": "planning.grid",
+    "NotTracedWarning": "compat",
+    "OptimizeWarning": "compat",
+    "Plan": "planning.plan",
+    "Stage": "stages",
+    "StagedFit": "stages",
+    "compare_protocol": "replication",
+    "costs": "",
+    "curve_fit": "compat",
+    "datasets": "",
+    "envelope": "reduction",
+    "export_model": "export",
+    "fit_many": "batch",
+    "fit_stages": "stages",
+    "grid_search": "planning.grid",
+    "isoflop": "reduction",
+    "least_squares": "compat",
+    "plan": "planning.plan",
+    "reduction": "",
     "Backtest": "selection",
     "Comparison": "selection",
     "Crossover": "selection",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .distribution import Job, cut, join, share
 from .errors import InputError, Interrupted
 from .execution import TOLERANCE, seed_from, workers_from
 from .law import Law
@@ -19,6 +20,9 @@ from .progress import Progress, reporter
 from .runs import Runs, read
 from .starts import quasi_random, starts_from_points
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 __all__ = ["fit_many"]
 
 Floats = NDArray[np.float64]
@@ -28,6 +32,7 @@ AUTO_MOST, AUTO_HITS = 16, 4  # starts="auto": so many, fewer when so many agree
 MAX_EVALUATIONS = 300  # of one start: a table of a few rows needs far fewer, or has no minimum
 TOURNAMENT = 8  # points of which the best becomes a start
 _NAMES = np.array([name for name, _, _ in _core.statuses])
+_NOT_RUN = int(np.flatnonzero(_NAMES == "not_run")[0])
 _ENDED = np.array([ok for _, ok, _ in _core.statuses])
 
 
@@ -60,6 +65,7 @@ def fit_many(
     missing: str = "raise",
     threads: int | None = None,
     rng: int | np.random.Generator | None = 0,
+    executor: Executor | None = None,
     progress: Progress = False,
 ) -> Runs:
     """Fit a law to each group of rows, each table, or each target, all by themselves.
@@ -97,6 +103,9 @@ def fit_many(
         Default: all that OMP_NUM_THREADS allows. The result is the same for any number.
     rng : int, Generator or None
         Seed of the starts. The same seed gives the same bits.
+    executor : concurrent.futures.Executor, optional
+        Whose processes make the fits, each with `threads` threads (default then: 1). The same bits
+        as without one. See the page on embedding, "Clusters".
     progress : bool or callable(done, total)
 
     Returns
@@ -152,7 +161,7 @@ def fit_many(
         report = reporter(progress, len(grouped.offsets) - 1, f"fits of {one}")
         part, stopped = _fit_target(
             law, table, one, grouped, settings, {"weights": weights, "sigma": sigma},
-            starts, missing == "omit", seed, workers, report,
+            starts, missing == "omit", seed, workers, report, executor,
         )  # fmt: skip
         parts.append({"target": np.full(len(part["nobs"]), one, dtype=object)} | part)
         interrupted = interrupted or stopped
@@ -233,6 +242,7 @@ def _fit_target(
     seed: int,
     threads: int,
     report: Any,
+    executor: Executor | None,
 ) -> tuple[dict[str, NDArray[Any]], bool]:
     """Fit the law to one target of every group; also tell whether Ctrl-C ended it."""
     count = len(grouped.offsets) - 1
@@ -255,7 +265,7 @@ def _fit_target(
         part = table.take(rows)
         kinds: dict[str, Any] = {k: part.numbers(n) for k, n in row_values.items() if n is not None}
         problem = Problem(law.resolved(part), part, Settings(target=target, **settings, **kinds))
-        raw = _run(problem, offsets, starts, seed, threads, report)
+        raw = _run(problem, offsets, starts, seed, threads, report, executor)
         stopped = bool(raw["interrupted"])
         for name, values in problem.to_params(raw["x"]).items():
             found[name][wanted] = values
@@ -311,7 +321,13 @@ def _count_free(law: Law, table: Runs, settings: Mapping[str, Any]) -> int:
 
 
 def _run(
-    problem: Problem, offsets: NDArray[np.int32], starts: Any, seed: int, threads: int, report: Any
+    problem: Problem,
+    offsets: NDArray[np.int32],
+    starts: Any,
+    seed: int,
+    threads: int,
+    report: Any,
+    executor: Executor | None,
 ) -> Mapping[str, Any]:
     s = problem.settings
     count, p = len(offsets) - 1, len(problem.free)
@@ -342,13 +358,7 @@ def _run(
         points = problem.to_coordinates(starts_from_points(starts, problem.free))
         origin, width, tournament = np.zeros((count, p)), np.ones((count, p)), 1
         typical = np.broadcast_to(problem._typical(points), (count, p))
-    return _core.fit_batch(
-        problem.program,
-        problem.columns,
-        offsets,
-        problem.target,
-        s.weights,
-        s.sigma,
+    law = (
         s.loss._core(),
         np.array([source], dtype=np.int32),
         np.array([value], dtype=float),
@@ -356,17 +366,48 @@ def _run(
         bounds[:, 0],
         bounds[:, 1],
         s.residual,
-        origin,
-        width,
-        np.where(typical > 0, typical, 1.0),
-        points,
-        tournament,
-        enough,
-        TOLERANCE,
-        MAX_EVALUATIONS,
-        threads,
-        report,
     )
+    data = (problem.program, law, points, tournament, enough)
+    boxes = (origin, width, np.where(typical > 0, typical, 1.0))
+    rows = (*problem.columns, problem.target, s.weights, s.sigma)
+
+    def part(tables: range) -> _Part:
+        first, last = offsets[tables.start], offsets[tables.stop]
+        return (
+            [None if r is None else r[first:last] for r in rows],
+            offsets[tables.start : tables.stop + 1] - first,
+            [box[tables.start : tables.stop] for box in boxes],
+        )
+
+    if executor is None:
+        return _fit_part(data, part(range(count)), threads, report)
+    parts = cut(count, 64, 256)
+    job = Job(_prepare, _fit_part, data, max(threads, 1))
+    outcome = share(
+        executor, job, [part(tables) for tables in parts], sizes=[len(t) for t in parts],
+        report=report,
+    )  # fmt: skip
+    empty = {
+        "x": np.full(p, np.nan), "objective": np.nan, "status": _NOT_RUN, "evaluations": 0,
+        "hits": 0, "starts": 0,
+    }  # fmt: skip
+    return join(outcome.results, parts, empty) | {"interrupted": outcome.interrupted}
+
+
+# Columns, target, weights and sigma of the rows; offsets of the tables; their boxes of starts.
+_Part = tuple[list[Floats | None], NDArray[np.int32], list[Floats]]
+
+
+def _prepare(data: Any) -> Any:
+    return data
+
+
+def _fit_part(data: Any, part: _Part, threads: int, report: Any = None) -> Mapping[str, Any]:
+    program, law, points, tournament, enough = data
+    (*columns, target, weights, sigma), offsets, boxes = part
+    arguments: tuple[Any, ...] = (program, columns, offsets, target, weights, sigma, *law, *boxes)
+    arguments += (points, tournament, enough, TOLERANCE, MAX_EVALUATIONS, threads, report)
+    return _core.fit_batch(*arguments)
 
 
 def _sizes(target: Floats, offsets: NDArray[np.int32]) -> Floats:

@@ -31,8 +31,9 @@ from .demo import demonstrate, format_demonstration
 from .errors import FitError, InputError
 from .laws import law
 from .planning.plan import plan
-from .result import load, write_json
+from .result import load
 from .runs import Runs
+from .saving import write_json
 
 __all__ = ["app", "run"]
 

@@ -11,11 +11,12 @@ Three ideas:
 
 from __future__ import annotations
 
+import copyreg
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -31,6 +32,21 @@ __all__ = ["Space", "column_spans", "compile_columns", "compile_law", "evaluate_
 Space = Literal["linear", "log", "logit"]
 
 T = TypeVar("T")
+
+
+def _take_apart(program: _core.Program) -> tuple[type[_core.Program], tuple[Any, ...]]:
+    return _core.Program, (
+        program.columns,
+        program.parameters,
+        program.constants,
+        program.data_operations,
+        program.uniform_operations,
+        program.row_operations,
+        program.output,
+    )
+
+
+copyreg.pickle(_core.Program, _take_apart)  # so that other processes can have a compiled law
 
 ONE, ZERO, MINUS_ONE = Constant(1.0), Constant(0.0), Constant(-1.0)
 

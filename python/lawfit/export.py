@@ -14,7 +14,8 @@ from .law import Law, Parameter, bounds_to_json
 from .laws import as_law
 from .losses import Huber, Loss, parse_loss
 from .problem import Residual, Scale
-from .result import Fit, write_json
+from .result import Fit
+from .saving import write_json
 
 __all__ = ["export_model"]
 

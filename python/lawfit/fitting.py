@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .distribution import Job, cut, join, share
 from .errors import FitError, InputError, Interrupted
 from .execution import MAX_EVALUATIONS, TOLERANCE, seed_from, workers_from
 from .law import Law
@@ -23,6 +24,9 @@ from .result import Fit, Starts
 from .runs import Runs, read
 from .starts import starts_from_points
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 __all__ = ["fit"]
 
 Floats = NDArray[np.float64]
@@ -31,6 +35,7 @@ Floats = NDArray[np.float64]
 AUTO_STARTS = 100
 AUTO_MOST = 1600
 AUTO_MISSED = 0.01
+ROUNDING = 1e-10  # objectives that differ by less of their size are one minimum found twice
 
 
 def fit(
@@ -57,6 +62,7 @@ def fit(
     threads: int | None = None,
     rng: int | np.random.Generator | None = 0,
     early_stop: bool = True,
+    executor: Executor | None = None,
     progress: Progress = False,
 ) -> Fit:
     """Fit a law to a table of runs by multi-start minimisation.
@@ -127,6 +133,11 @@ def fit(
         one's minimum (`Starts.joined` says how many were). Every eighth, later every 64th, that
         could be stopped is followed to its end as a check (`Starts.checked`); a claim that proves
         wrong is withdrawn, with all others like it. False: every start is followed to its end.
+        What is reported is the end of the first of the starts that reached the best minimum, so
+        that it does not depend on which starts were stopped.
+    executor : concurrent.futures.Executor, optional
+        Whose processes do the starts, each with `threads` threads (default then: 1). Parameters and
+        objective are the same bits as without one. See the page on embedding, "Clusters".
     progress : bool or callable(done, total)
 
     Returns
@@ -200,10 +211,14 @@ def fit(
         if recipe is None or starts is not recipe.starts:
             raise
         raise InputError(f"protocol {recipe.name!r}, made for {recipe.law!r}: {error}") from None
-    objective = problem.objective(points)
+    metric = points
+    objective = problem.objective(metric)
 
     def run(some: Floats) -> dict[str, Any]:
         report = reporter(progress, len(some), "starts")
+        if executor is not None:
+            data = (problem.objective_arguments(metric), early_stop)
+            return _run_elsewhere(executor, data, some, max(workers, 1), report)
         return dict(
             _core.multistart(
                 objective, some, TOLERANCE, MAX_EVALUATIONS, early_stop, workers, report
@@ -219,7 +234,10 @@ def fit(
         once = {"interrupted": found.pop("interrupted"), "checked": found.pop("checked")}
         once["checked"] += raw["checked"]
         raw = {k: np.concatenate([raw[k], v]) for k, v in found.items()} | once
-    result = _assemble(problem, raw, points, seed, omitted, time.perf_counter() - begun)
+    best = _best(problem, raw)
+    if best is not None and raw["joined"][best] >= 0 and not raw["interrupted"]:
+        _follow(problem, objective, raw, points, best)
+    result = _assemble(problem, best, raw, points, seed, omitted, time.perf_counter() - begun)
     if raw["interrupted"]:
         done = int(np.sum(raw["status"] != _NOT_RUN))
         raise Interrupted(f"interrupted after {done} of {len(points)} starts", result)
@@ -359,25 +377,82 @@ def _report(problem: Problem, raw: Mapping[str, Any]) -> Starts:
     )
 
 
+def _best(problem: Problem, raw: Mapping[str, Any]) -> int | None:
+    """Return the first start that ended in the best minimum, None if no objective is finite."""
+    objective = raw["objective"]
+    finite = np.isfinite(objective)
+    if not finite.any():
+        return None
+    succeeded, reference = _succeeded(raw), _reference(problem)
+    best = int(np.nanargmin(np.where(finite, objective, np.nan)))
+    if not succeeded.any():
+        return best
+    # A start that ran out of evaluations a hair below a converged one is not preferred to it.
+    good = np.where(succeeded, objective, np.inf)
+    lowest = float(good.min())
+    if lowest > objective[best] + 1e-9 * max(abs(objective[best]), reference):
+        return best
+    return int(np.argmax(good <= lowest + ROUNDING * max(abs(lowest), reference)))
+
+
+def _follow(
+    problem: Problem, objective: _core.Objective, raw: dict[str, Any], points: Floats, start: int
+) -> None:
+    """Give a start that shares the end of another its own, if that is the same minimum."""
+    own = _core.multistart(
+        objective, points[start : start + 1], TOLERANCE, MAX_EVALUATIONS, False, 1, None
+    )
+    shared = float(raw["objective"][start])
+    raw["evaluations"][start] += own["evaluations"][0]
+    gap = abs(float(own["objective"][0]) - shared)
+    if _succeeded(own)[0] and gap <= ROUNDING * max(abs(shared), _reference(problem)):
+        for name in ("x", "objective", "decrement", "status"):
+            raw[name][start] = own[name][0]
+
+
+def _run_elsewhere(
+    executor: Executor, data: Any, starts: Floats, threads: int, report: Any
+) -> dict[str, Any]:
+    """Run starts in the processes of an executor; paths are known within a part only."""
+    parts = cut(len(starts), 32, 32)
+    sizes = [len(part) for part in parts]
+    job = Job(_prepare, _work, data, threads)
+    points = [starts[part.start : part.stop] for part in parts]
+    outcome = share(executor, job, points, sizes=sizes, report=report)
+    empty = {
+        "x": np.full(starts.shape[1], np.nan), "objective": np.nan, "decrement": np.nan,
+        "status": _NOT_RUN, "evaluations": 0, "joined": -1,
+    }  # fmt: skip
+    raw = join(outcome.results, parts, empty)
+    offset = np.repeat([part.start for part in parts], sizes)
+    raw["joined"] = np.where(raw["joined"] >= 0, raw["joined"] + offset, -1)
+    raw["checked"] = sum(int(r["checked"]) for r in outcome.results if r is not None)
+    return raw | {"interrupted": outcome.interrupted}
+
+
+def _prepare(data: tuple[tuple[Any, ...], bool]) -> tuple[_core.Objective, bool]:
+    return _core.Objective(*data[0]), data[1]
+
+
+def _work(held: tuple[_core.Objective, bool], starts: Floats, threads: int) -> Mapping[str, Any]:
+    objective, early_stop = held
+    return _core.multistart(
+        objective, starts, TOLERANCE, MAX_EVALUATIONS, early_stop, threads, None
+    )
+
+
 def _assemble(
     problem: Problem,
+    best: int | None,
     raw: Mapping[str, Any],
     points: Floats,
     seed: int,
     omitted: tuple[str, ...],
     seconds: float,
 ) -> Fit | None:
-    objective, status = raw["objective"], raw["status"]
-    finite = np.isfinite(objective)
-    if not finite.any():
+    if best is None:
         return None
-    succeeded, reference = _succeeded(raw), _reference(problem)
-    best = int(np.nanargmin(np.where(finite, objective, np.nan)))
-    if succeeded.any():
-        # A start that ran out of evaluations a hair below a converged one is not preferred to it.
-        good = int(np.nanargmin(np.where(succeeded, objective, np.nan)))
-        if objective[good] <= objective[best] + 1e-9 * max(abs(objective[best]), reference):
-            best = good
+    objective, status = raw["objective"], raw["status"]
     x = raw["x"][best]
     name, ok, sentence = _core.statuses[status[best]]
     return Fit(
@@ -405,6 +480,10 @@ def _assemble(
         bounds=dict(problem.settings.bounds),
         penalties=dict(problem.settings.penalties),
         censored=_count_censored(problem),
+        spans={
+            name: (float(column.min()), float(column.max()))
+            for name, column in zip(problem.variables, problem.columns, strict=True)
+        },
         source=problem.runs.source,
         data_hash=problem.data_hash(),
         _problem=problem,

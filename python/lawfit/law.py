@@ -15,6 +15,7 @@ from .compiler import column_spans, compile_law, resolve
 from .errors import InputError
 from .formula import groups, left_side, names, parse
 from .runs import Runs, read
+from .saving import Entries, from_number, to_number
 from .tables import listed, named
 
 __all__ = ["Law", "Parameter", "Published", "Source", "Variable"]
@@ -72,15 +73,19 @@ def check_bounds(name: str, bounds: Any) -> tuple[float, float]:
     return low, high
 
 
-def bounds_to_json(bounds: tuple[float, float]) -> list[float | None]:
+def bounds_to_json(bounds: tuple[float, float]) -> list[float | str | None]:
     """Return bounds for JSON, which has no infinity: None where there is no bound."""
-    return [b if math.isfinite(b) else None for b in bounds]
+    usual = (-math.inf, math.inf)
+    return [None if b == u else from_number(b) for b, u in zip(bounds, usual, strict=True)]
 
 
-def bounds_from_json(bounds: Sequence[float | None]) -> tuple[float, float]:
+def bounds_from_json(bounds: Sequence[float | str | None]) -> tuple[float, float]:
     """Return bounds from `bounds_to_json`."""
     low, high = bounds
-    return (-math.inf if low is None else float(low), math.inf if high is None else float(high))
+    return (
+        -math.inf if low is None else to_number(low, "lower bound"),
+        math.inf if high is None else to_number(high, "upper bound"),
+    )
 
 
 @dataclass(frozen=True)
@@ -439,34 +444,108 @@ class Law:
                     "name": p.name,
                     "transform": p.transform,
                     "bounds": bounds_to_json(p.bounds),
-                    "start": None if p.start is None else list(p.start),
+                    "start": None if p.start is None else [from_number(v) for v in p.start],
+                    "description": p.description,
                 }
                 for p in self.declared_parameters
             ],
             "variables": None
             if self.declared_variables is None
-            else [v.name for v in self.declared_variables],
+            else [
+                {
+                    "name": v.name,
+                    "unit": v.unit,
+                    "description": v.description,
+                    "span": None if v.span is None else [from_number(x) for x in v.span],
+                    "levels": None
+                    if v.levels is None
+                    else [x if isinstance(x, str) else from_number(x) for x in v.levels],
+                }
+                for v in self.declared_variables
+            ],
+            "source": vars(self.source).copy(),
+            "published": [
+                {**vars(p), "params": {n: from_number(v) for n, v in p.params.items()}}
+                for p in self.published
+            ],
+            "notes": self.notes,
+            "verified": self.verified,
+            "protocol": self.protocol,
+            "example": None
+            if self.example is None
+            else {n: from_number(v) for n, v in self.example.items()},
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Law:
-        """Make a law from `to_dict`."""
-        parameters = []
-        for p in data.get("parameters", ()):
-            low, high = p["bounds"]
-            bounds = bounds_from_json((low, high))
-            start = None if p.get("start") is None else (p["start"][0], p["start"][1])
-            parameters.append(Parameter(p["name"], p["transform"], bounds, start))
+        """Make a law from `to_dict`; the data may come from anybody.
+
+        Raises
+        ------
+        InputError
+            If an entry is missing or of another type, or the law cannot be used.
+        """
+        given = Entries(data, "law")
+        optional: dict[str, Any] = {
+            name: given.text(name)
+            for name in ("name", "target", "notes", "protocol")
+            if name in given
+        }
+        if "verified" in given:
+            optional["verified"] = given.flag("verified")
+        if "source" in given:
+            source = given.object("source")
+            year = None if source.any("year") is None else source.count("year")
+            texts = {name: source.text(name) for name in ("title", "arxiv", "equation")}
+            optional["source"] = Source(**texts, year=year)
+        if "published" in given:
+            optional["published"] = [
+                Published(
+                    p.text("name"), p.numbers("params"), p.text("where"), p.text("units"),
+                    p.text("note"),
+                )
+                for p in given.objects("published")
+            ]  # fmt: skip
+        if "example" in given and given.any("example") is not None:
+            optional["example"] = given.numbers("example")
+        variables = given.any("variables") if "variables" in given else None
         return cls(
-            data["formula"],
-            parameters,
-            data.get("variables"),
-            name=data.get("name", ""),
-            target=data.get("target", "loss"),
+            given.text("formula"),
+            [_parameter(p) for p in given.objects("parameters")] if "parameters" in given else (),
+            None if variables is None else [_variable(v) for v in given.items("variables")],
+            **optional,
         )
 
     def __str__(self) -> str:
         return f"{self.name}: {self.formula}" if self.name else self.formula
+
+
+def _pair(entries: Entries, name: str) -> tuple[float, float] | None:
+    if name not in entries or entries.any(name) is None:
+        return None
+    low, high = entries.items(name, 2)
+    return to_number(low, name), to_number(high, name)
+
+
+def _parameter(given: Entries) -> Parameter:
+    return Parameter(
+        given.text("name"),
+        given.text("transform"),
+        bounds_from_json(given.items("bounds", 2)),
+        _pair(given, "start"),
+        given.text("description") if "description" in given else "",
+    )
+
+
+def _variable(given: Any) -> Variable:
+    if isinstance(given, str):  # of the first format
+        return Variable(given)
+    v = Entries(given, "variable")
+    levels: Any = v.any("levels")
+    if levels is not None:
+        given_levels = v.items("levels")
+        levels = tuple(x if isinstance(x, str) else to_number(x, "level") for x in given_levels)
+    return Variable(v.text("name"), v.text("unit"), v.text("description"), _pair(v, "span"), levels)
 
 
 def _by_level(

@@ -392,6 +392,12 @@ class Problem:
         screening : bool
             Use at most 2,000 rows: enough to rank starts.
         """
+        return _core.Objective(*self.objective_arguments(starts, screening=screening))
+
+    def objective_arguments(
+        self, starts: Floats | None, *, screening: bool = False
+    ) -> tuple[Any, ...]:
+        """Return what `objective` makes the core's objective of; other processes can have it."""
         s = self.settings
         rows: Any = slice(None)
         if screening and self.runs.n > 2000:
@@ -405,7 +411,7 @@ class Problem:
         source = {n: -1 if n in s.fixed else index[self.leader[n]] for n in self.names}
         value = {n: self._fixed_coordinate(n) if n in s.fixed else 0.0 for n in self.names}
         segments = self.groups.segments(rows)
-        return _core.Objective(
+        return (
             self.program,
             [c[rows] for c in self.columns],
             self.target[rows],

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -18,6 +16,7 @@ from . import _core
 from .errors import InputError
 from .law import Law, bounds_from_json, bounds_to_json
 from .losses import Loss, parse_loss
+from .saving import Entries, from_number, read_json, to_number, write_json
 from .tables import named
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ __all__ = ["Fit", "Starts", "load"]
 
 Floats = NDArray[np.float64]
 
-FORMAT = 1
+FORMAT = 2  # 1: non-finite numbers were null, laws without their source, no spans
 SAME_BASIN = 1e-6
 MAX_LEVELS = 20  # of a group that a summary shows
 
@@ -132,6 +131,8 @@ class Fit:
         As given to `lawfit.fit`.
     censored : int
         Rows of which only a bound of the target is known.
+    spans : dict of str to (float, float)
+        Smallest and largest value of every variable in the rows used.
     """
 
     law: Law
@@ -160,6 +161,7 @@ class Fit:
     data_hash: str
     penalties: dict[str, tuple[float | str, float]] = field(default_factory=dict)
     censored: int = 0
+    spans: dict[str, tuple[float, float]] = field(default_factory=dict)
     _problem: Problem | None = field(default=None, repr=False, compare=False)
     _coordinates: Floats | None = field(default=None, repr=False, compare=False)
     _start_points: Floats | None = field(default=None, repr=False, compare=False)
@@ -206,6 +208,15 @@ class Fit:
     def standard_errors(self, kind: str = "sandwich", by: Any = None) -> dict[str, float]:
         """Return standard errors by name, in natural units; see `covariance`."""
         return self.covariance(kind, by).standard_errors
+
+    @property
+    def bse(self) -> dict[str, float]:
+        """`standard_errors` under the name that statsmodels has for them."""
+        return self.standard_errors()
+
+    def conf_int(self, alpha: float = 0.05, **options: Any) -> dict[str, tuple[float, float]]:
+        """Return ``intervals(1 - alpha)``, as statsmodels calls them."""
+        return self.intervals(1.0 - alpha, **options)
 
     def intervals(
         self, confidence_level: float = 0.95, method: Any = "profile", **options: Any
@@ -324,29 +335,30 @@ class Fit:
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain JSON types; `from_dict` makes it again, without the table."""
         return {
+            "holds": "fit",
             "format": FORMAT,
             "version": _core.info()["version"],
             "law": self.law.name or self.law.formula,
             "formula": self.law.formula,
             "definition": self.law.to_dict(),
-            "params": dict(self.params),
-            "scale": self.scale,
-            "objective": self.objective,
+            "params": {n: from_number(v) for n, v in self.params.items()},
+            "scale": None if self.scale is None else from_number(self.scale),
+            "objective": from_number(self.objective),
             "success": self.success,
             "status": self.status,
             "message": self.message,
             "nobs": self.nobs,
             "omitted": list(self.omitted),
             "evaluations": self.evaluations,
-            "seconds": self.seconds,
+            "seconds": from_number(self.seconds),
             "starts": {
                 "n": self.starts.n,
                 "hits": self.starts.hits,
                 "basins": self.starts.basins,
-                "missed": self.starts.missed,
+                "missed": from_number(self.starts.missed),
                 "joined": self.starts.joined,
                 "checked": self.starts.checked,
-                "table": [list(row) for row in self.starts.table],
+                "table": [[from_number(value), count] for value, count in self.starts.table],
             },
             "seed": self.seed,
             "target": self.target,
@@ -355,11 +367,12 @@ class Fit:
             "scale_setting": self.scale_setting,
             "free": list(self.free),
             "at_bound": list(self.at_bound),
-            "fixed": dict(self.fixed),
+            "fixed": {n: from_number(v) for n, v in self.fixed.items()},
             "tied": [list(group) for group in self.tied],
             "bounds": {name: bounds_to_json(pair) for name, pair in self.bounds.items()},
             "penalties": {name: list(pair) for name, pair in self.penalties.items()},
             "censored": self.censored,
+            "spans": {n: [from_number(v) for v in pair] for n, pair in self.spans.items()},
             "source": self.source,
             "data_sha256": self.data_hash,
             "warnings": list(self.warnings),
@@ -367,58 +380,18 @@ class Fit:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Fit:
-        """Make a fit from `to_dict`.
+        """Make a fit from `to_dict`; the data may come from anybody.
 
         Raises
         ------
         InputError
-            If an entry is missing or of a later format.
+            If an entry is missing, of another type, or of a later format.
         """
         try:
-            if data["format"] > FORMAT:
-                raise InputError(
-                    f"this fit is of format {data['format']}; this lawfit reads up to {FORMAT}"
-                )
-            s = data["starts"]
-            return cls(
-                law=Law.from_dict(data["definition"]),
-                params={k: math.nan if v is None else float(v) for k, v in data["params"].items()},
-                scale=data["scale"],
-                objective=data["objective"],
-                success=data["success"],
-                status=data["status"],
-                message=data["message"],
-                nobs=data["nobs"],
-                omitted=tuple(data["omitted"]),
-                evaluations=data["evaluations"],
-                seconds=data["seconds"],
-                starts=Starts(
-                    s["n"],
-                    s["hits"],
-                    s["basins"],
-                    s["missed"],
-                    s["joined"],
-                    s["checked"],
-                    tuple((v, c) for v, c in s["table"]),
-                ),
-                seed=data["seed"],
-                target=data["target"],
-                residual=data["residual"],
-                loss=parse_loss(data["loss"]),
-                scale_setting=data["scale_setting"],
-                free=tuple(data["free"]),
-                at_bound=tuple(data["at_bound"]),
-                fixed={str(k): float(v) for k, v in data["fixed"].items()},
-                tied=tuple(tuple(group) for group in data["tied"]),
-                bounds={str(k): bounds_from_json(v) for k, v in data["bounds"].items()},
-                source=data["source"],
-                data_hash=data["data_sha256"],
-                penalties={str(k): tuple(v) for k, v in data.get("penalties", {}).items()},
-                censored=data.get("censored", 0),
-            )
-        except InputError:
-            raise
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            return _read(Entries(data))
+        except InputError as error:
+            raise InputError(f"not a saved fit: {error}") from None
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise InputError(f"not a saved fit: {error!r}") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -434,56 +407,79 @@ def load(path: str | os.PathLike[str]) -> Fit:
     InputError
         If the file is missing or is not a saved fit.
     """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{os.fspath(path)}: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{os.fspath(path)} is not a saved fit: {error}") from None
-    if not isinstance(data, dict):
-        raise InputError(f"{os.fspath(path)} is not a saved fit: expected a JSON object")
+    data = read_json(path, "fit")
     try:
         return Fit.from_dict(data)
     except InputError as error:
         raise InputError(f"{os.fspath(path)}: {error}") from None
 
 
-def write_json(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
-    """Write JSON to a new file and put it in the place of the old one in one step.
-
-    Infinities and nan, which JSON does not have, become null.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be written to.
-    """
-    import tempfile  # only here: it is slow to import
-
-    path = Path(path)
-    text = json.dumps(_without_non_finite(data), indent=2, allow_nan=False) + "\n"
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        # mkstemp makes files private; a result is as public as any other file of the user.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise InputError(f"cannot write {path}: {error.strerror}") from None
-        raise
-
-
-def _without_non_finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _without_non_finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_non_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _read(data: Entries) -> Fit:
+    first = data.format("fit", FORMAT) == 1
+    params = data.any("params")
+    if first and isinstance(params, dict):  # what was not finite was null
+        params = {n: "nan" if v is None else v for n, v in params.items()}
+    found = Entries({**data.data, "params": params})
+    definition, starts = found.object("definition"), found.object("starts")
+    fit = Fit(
+        law=Law.from_dict(definition.data),
+        params=found.numbers("params"),
+        scale=None if found.any("scale") is None else found.number("scale"),
+        objective=math.nan if found.any("objective") is None else found.number("objective"),
+        success=found.flag("success"),
+        status=found.text("status"),
+        message=found.text("message"),
+        nobs=found.count("nobs"),
+        omitted=found.texts("omitted"),
+        evaluations=found.count("evaluations"),
+        seconds=found.number("seconds"),
+        starts=Starts(
+            starts.count("n"),
+            starts.count("hits"),
+            starts.count("basins"),
+            starts.number("missed"),
+            starts.count("joined"),
+            starts.count("checked"),
+            tuple(
+                (to_number(value, "starts.table"), starts._count(count, "table"))
+                for value, count in starts.items("table")
+            ),
+        ),
+        seed=found.count("seed"),
+        target=found.text("target"),
+        residual=found.text("residual"),
+        loss=parse_loss(dict(found.object("loss").data)),
+        scale_setting=found.text("scale_setting"),
+        free=found.texts("free"),
+        at_bound=found.texts("at_bound"),
+        fixed=found.numbers("fixed"),
+        tied=found.groups("tied"),
+        bounds={n: bounds_from_json(pair) for n, pair in found.pairs("bounds").items()},
+        source=found.text("source"),
+        data_hash=found.text("data_sha256"),
+        penalties={
+            n: (
+                target if isinstance(target, str) else to_number(target, f"penalties.{n}"),
+                to_number(width, f"penalties.{n}"),
+            )
+            for n, (target, width) in (
+                found.pairs("penalties") if "penalties" in found else {}
+            ).items()
+        },
+        censored=found.count("censored") if "censored" in found else 0,
+        spans={
+            n: (to_number(low, f"spans.{n}"), to_number(high, f"spans.{n}"))
+            for n, (low, high) in (found.pairs("spans") if "spans" in found else {}).items()
+        },
+    )
+    for what, names in (("free", fit.free), ("at_bound", fit.at_bound)):
+        for name in names:
+            if name not in fit.params:
+                raise InputError(f"{what}: {name!r} has no value in params")
+    for what, given, allowed in (
+        ("residual", fit.residual, ("log", "linear", "logit")),
+        ("scale_setting", fit.scale_setting, ("fixed", "fitted")),
+    ):
+        if given not in allowed:
+            raise InputError(f"{what}: {given!r} must be one of {named(allowed)}")
+    return fit

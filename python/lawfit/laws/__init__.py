@@ -3,83 +3,81 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..law import Law
 from ..tables import named
-from . import (
-    applied,
-    architecture,
-    axes,
-    broken,
-    compute,
-    dense,
-    distillation,
-    domains,
-    downstream,
-    hyperparameters,
-    imaging,
-    inference,
-    kaplan,
-    mixtures,
-    overtraining,
-    precision,
-    quantization,
-    recipes,
-    reinforcement,
-    repetition,
-    schedule,
-    serving,
-    solvable,
-    sparsity,
-    spectra,
-    theory,
-    transfer,
-)
-from .broken import bnsl
-from .downstream import sloth
-from .mixtures import data_mixing
-from .repetition import data_filtering
+
+if TYPE_CHECKING:
+    from .broken import bnsl
+    from .downstream import sloth
+    from .mixtures import data_mixing
+    from .repetition import data_filtering
 
 __all__ = ["as_law", "bnsl", "data_filtering", "data_mixing", "law", "laws", "sloth", "themes"]
 
 # In the order of the catalogue.
 _MODULES = (
-    dense,
-    kaplan,
-    compute,
-    architecture,
-    hyperparameters,
-    schedule,
-    overtraining,
-    repetition,
-    mixtures,
-    precision,
-    quantization,
-    sparsity,
-    distillation,
-    axes,
-    downstream,
-    transfer,
-    inference,
-    serving,
-    reinforcement,
-    domains,
-    imaging,
-    recipes,
-    applied,
-    broken,
-    spectra,
-    solvable,
-    theory,
+    "dense",
+    "kaplan",
+    "compute",
+    "architecture",
+    "hyperparameters",
+    "schedule",
+    "overtraining",
+    "repetition",
+    "mixtures",
+    "precision",
+    "quantization",
+    "sparsity",
+    "distillation",
+    "axes",
+    "downstream",
+    "transfer",
+    "inference",
+    "serving",
+    "reinforcement",
+    "domains",
+    "imaging",
+    "recipes",
+    "applied",
+    "broken",
+    "spectra",
+    "solvable",
+    "theory",
 )
-_THEMES = {module.__name__.rpartition(".")[2]: module for module in _MODULES}
-_CATALOGUE: dict[str, Law] = {law.name: law for module in _MODULES for law in module.LAWS}
+_FUNCTIONS = {
+    "bnsl": "broken",
+    "data_filtering": "repetition",
+    "data_mixing": "mixtures",
+    "sloth": "downstream",
+}
+
+
+@cache
+def _themes() -> dict[str, ModuleType]:
+    return {name: import_module(f"{__name__}.{name}") for name in _MODULES}
+
+
+@cache
+def _catalogue() -> dict[str, Law]:
+    """Make the laws when the first is asked for: to import lawfit takes half the time without."""
+    return {law.name: law for module in _themes().values() for law in module.LAWS}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FUNCTIONS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_themes()[_FUNCTIONS[name]], name)
 
 
 def themes() -> dict[str, str]:
     """Return the themes of the catalogue: what each is about, by name."""
-    return {name: (module.__doc__ or "").strip() for name, module in _THEMES.items()}
+    return {name: (module.__doc__ or "").strip() for name, module in _themes().items()}
 
 
 def laws(theme: str | None = None) -> tuple[str, ...]:
@@ -91,10 +89,10 @@ def laws(theme: str | None = None) -> tuple[str, ...]:
         If there is no such theme.
     """
     if theme is None:
-        return tuple(_CATALOGUE)
-    if theme not in _THEMES:
-        raise InputError(f"there is no theme {theme!r}; known: {', '.join(_THEMES)}")
-    return tuple(law.name for law in _THEMES[theme].LAWS)
+        return tuple(_catalogue())
+    if theme not in _themes():
+        raise InputError(f"there is no theme {theme!r}; known: {', '.join(_themes())}")
+    return tuple(law.name for law in _themes()[theme].LAWS)
 
 
 def law(name: str) -> Law:
@@ -105,11 +103,11 @@ def law(name: str) -> Law:
     InputError
         If there is none of that name; the message names the closest.
     """
-    if name not in _CATALOGUE:
-        close = difflib.get_close_matches(name, _CATALOGUE, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {named(_CATALOGUE)}"
+    if name not in _catalogue():
+        close = difflib.get_close_matches(name, _catalogue(), n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {named(_catalogue())}"
         raise InputError(f"there is no law {name!r} in the catalogue; {hint}")
-    return _CATALOGUE[name]
+    return _catalogue()[name]
 
 
 def as_law(given: Law | str) -> Law:
@@ -118,8 +116,8 @@ def as_law(given: Law | str) -> Law:
         return given
     if not isinstance(given, str):
         raise InputError(f"a law is a Law, a name or a formula, not {type(given).__name__}")
-    if given in _CATALOGUE:
-        return _CATALOGUE[given]
+    if given in _catalogue():
+        return _catalogue()[given]
     if given.replace("-", "_").isidentifier():
         return law(given)  # a bare word is a mistyped name, not a formula
     return Law(given)

@@ -443,13 +443,10 @@ def spans_of_runs(
     problem: PlanProblem, fit: Fit | None
 ) -> tuple[dict[str, tuple[float, float]], str]:
     """Return the range of every variable in the runs that the law was fitted to, and whose."""
-    if fit is not None and fit._problem is not None:
-        columns = zip(fit._problem.variables, fit._problem.columns, strict=True)
-        return {n: (float(c.min()), float(c.max())) for n, c in columns}, "the fitted runs"
-    if fit is None:
-        known = {v.name: v.span for v in problem.law.declared_variables or () if v.span}
-        return known, "the runs of the source"
-    return {}, ""
+    if fit is not None:
+        return fit.spans, "the fitted runs"
+    known = {v.name: v.span for v in problem.law.declared_variables or () if v.span}
+    return known, "the runs of the source"
 
 
 def _beyond_runs(problem: PlanProblem, best: Mapping[str, float], fit: Fit | None) -> list[str]:

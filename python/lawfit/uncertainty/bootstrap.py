@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ..errors import FitError, InputError, Interrupted
 from ..execution import seed_from, workers_from
 from ..progress import Progress, reporter
 from ..result import Fit
+from ..saving import Entries, from_number, read_json, to_number, write_json
 from ..tables import named
 from .draw_intervals import (
     METHODS,
@@ -30,9 +32,14 @@ from .jackknife import jackknife
 from .refits import parameters_of, refit, shortages, table_of
 from .resampling import resample
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 __all__ = ["Bootstrap", "bootstrap"]
 
 Floats = NDArray[np.float64]
+
+FORMAT = 1  # of saved draws
 WITH_ERRORS = ("cases", "stratified", "cluster", "residual", "wild", "wild-cluster", "parametric")
 
 
@@ -85,14 +92,11 @@ class Bootstrap:
     def __len__(self) -> int:
         return len(self.objective)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_fit": None}  # the compiled law stays in its process
-
     def _fit_for(self, method: str) -> Fit:
         if self._fit is None:
             raise InputError(
-                f"method {method!r} needs one fit with its table: draws of a staged "
-                "fit have none, and pickled draws have lost theirs"
+                f"method {method!r} needs one fit with its table: draws of a staged fit have none, "
+                "and a file of draws does not hold it"
             )
         return self._fit
 
@@ -196,6 +200,99 @@ class Bootstrap:
         """Return the standard deviation of the draws of every parameter."""
         return {n: float(np.std(v, ddof=1)) for n, v in self.draws.items()}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the draws as plain JSON types; `from_dict` makes them again, without the table."""
+        return {
+            "holds": "bootstrap",
+            "format": FORMAT,
+            "version": _core.info()["version"],
+            "draws": _to_lists(self.draws),
+            "objective": [from_number(v) for v in self.objective.tolist()],
+            "kind": self.kind,
+            "seed": self.seed,
+            "converged": from_number(self.converged),
+            "disagreement": from_number(self.disagreement),
+            "evaluations": self.evaluations,
+            "by": self.by,
+            "estimate": {n: from_number(v) for n, v in self.estimate.items()},
+            "followed": self.followed,
+            "warnings": list(self.warnings),
+            "coordinates": [[from_number(v) for v in row] for row in self._coordinates.tolist()],
+            "jackknife": _to_lists(self._jackknife),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Bootstrap:
+        """Make draws from `to_dict`; the data may come from anybody.
+
+        Raises
+        ------
+        InputError
+            If an entry is missing, of another type, or of a later format.
+        """
+        try:
+            found = Entries(data)
+            found.format("bootstrap", FORMAT)
+            made = cls(
+                draws={n: np.array(v) for n, v in found.columns("draws").items()},
+                objective=np.array([to_number(v, "objective") for v in found.items("objective")]),
+                kind=found.text("kind"),
+                seed=found.count("seed"),
+                converged=found.number("converged"),
+                disagreement=found.number("disagreement"),
+                evaluations=found.count("evaluations"),
+                by=None if found.any("by") is None else found.text("by"),
+                estimate=found.numbers("estimate"),
+                followed=found.count("followed"),
+                warnings=found.texts("warnings"),
+                _fit=None,
+                _coordinates=np.array(
+                    [
+                        [to_number(v, "coordinates") for v in found._list(row, "coordinates")]
+                        for row in found.items("coordinates")
+                    ]
+                ),
+                _covariance=None,
+                _jackknife={n: np.array(v) for n, v in found.columns("jackknife").items()},
+            )
+            for name, values in made.draws.items():
+                if len(values) != len(made):
+                    raise InputError(
+                        f"draws.{name}: expected {len(made)} numbers, found {len(values)}"
+                    )
+        except InputError as error:
+            raise InputError(f"not a saved bootstrap: {error}") from None
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise InputError(f"not a saved bootstrap: {error!r}") from None
+        return made
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the draws as JSON; the old file stays if writing fails.
+
+        The table does not go with them: what `interval` computes from it (the first "bca" and
+        "studentized") is not available from the file. A pickle holds everything.
+        """
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Bootstrap:
+        """Read draws that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or does not hold draws.
+        """
+        data = read_json(path, "bootstrap")
+        try:
+            return cls.from_dict(data)
+        except InputError as error:
+            raise InputError(f"{os.fspath(path)}: {error}") from None
+
+
+def _to_lists(columns: dict[str, Floats]) -> dict[str, list[float | str]]:
+    return {n: [from_number(v) for v in column.tolist()] for n, column in columns.items()}
+
 
 def _standard_errors(values: Callable[[Floats], Floats], x: Floats, covariance: Floats) -> Floats:
     """Return standard errors of a function of coordinates by the delta method, shape (n,)."""
@@ -224,6 +321,7 @@ def bootstrap(
     spread: int = 4,
     early_stop: bool = True,
     threads: int | None = None,
+    executor: Executor | None = None,
     progress: Progress = False,
 ) -> Bootstrap:
     """Refit a law on resampled tables.
@@ -286,6 +384,9 @@ def bootstrap(
         leads to a minimum that is refitted anyway. The first 32 draws, every eighth up to 512 and
         every sixteenth later are followed to the ends; if one shows another answer, all are.
     threads : int, optional
+    executor : concurrent.futures.Executor, optional
+        Whose processes do the draws, each with `threads` threads (default then: 1). The same bits
+        as without one. See the page on embedding, "Clusters".
     progress : bool or callable(done, total)
 
     Raises
@@ -316,6 +417,7 @@ def bootstrap(
         covariance=studentize,
         workers=workers,
         report=reporter(progress, int(draws), "bootstrap draws"),
+        executor=executor,
     )
     done = np.isfinite(raw["objective"])
     if not done.any() and not raw["interrupted"]:

@@ -11,6 +11,8 @@ from .profile import profiles
 from .quantiles import check_level
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ..result import Fit
 
 __all__ = ["intervals"]
@@ -27,6 +29,7 @@ def intervals(
     by: Any = None,
     dispersion: float | str | None = None,
     threads: int | None = None,
+    executor: Executor | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Return lower and upper end for every parameter.
 
@@ -42,7 +45,7 @@ def intervals(
         case bootstrap of the default size; or give the result of ``fit.bootstrap(...)``.
     kind, by
         Of the covariance; see `Fit.covariance`.
-    dispersion, threads
+    dispersion, threads, executor
         Of the profile; see `Fit.profile`.
 
     Returns
@@ -68,13 +71,14 @@ def intervals(
             "result of fit.bootstrap()"
         )
     if method == "bootstrap":
-        return dict(fit.bootstrap(threads=threads).intervals(confidence_level))
+        return dict(fit.bootstrap(threads=threads, executor=executor).intervals(confidence_level))
     if not fit.free and fit.scale is None:
         return spread_over(fit, {})
     if method == "profile":
         found = profiles(
-            fit, reach=max(confidence_level, 0.95), dispersion=dispersion, threads=threads
-        )
+            fit, reach=max(confidence_level, 0.95), dispersion=dispersion, threads=threads,
+            executor=executor,
+        )  # fmt: skip
         lower = [p for p in found.values() if p.better is not None]
         if lower:
             warnings.warn(lower[0].warnings[0], stacklevel=3)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..distribution import Job, cut, share
 from ..errors import InputError, Interrupted
 from ..execution import MAX_EVALUATIONS, TOLERANCE, workers_from
 from ..tables import named
@@ -22,6 +23,8 @@ from .elimination import QUANTITY, eliminate, linear_formula, solvable
 from .quantiles import check_level, joint_quantile, two_sided
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ..problem import Problem
     from ..result import Fit
 
@@ -178,6 +181,7 @@ class _Setting:
     reach: float
     height: float
     threads: int
+    executor: Executor | None = None
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:
@@ -196,34 +200,65 @@ class _Setting:
         usable = np.isfinite(step) & (step > 0.0)
         return np.where(usable, step, 0.1 * np.maximum(1.0, np.abs(self.x)))
 
-    def walk(self, origin: Floats, directions: Floats, objective: Any) -> _core.RayPoints:
+    def walk(
+        self, origin: Floats, directions: Floats, problem: Problem, starts: Floats | None
+    ) -> _core.RayPoints:
+        """Walk along rays of a problem; far ends of the fit's own coordinates are known."""
         far = np.abs(directions)
         reach = np.full(len(directions), 1e4)
-        for k in range(min(directions.shape[1], len(self.coordinate_names))):
+        for k in range(len(self.coordinate_names) if problem is self.problem else 0):
             if self.is_log(k):  # a factor of 10^22 is as good as 0 or infinity
                 with np.errstate(divide="ignore"):
                     reach = np.minimum(reach, 50.0 / far[:, k])
-        found = _core.walk_rays(
-            objective,
-            origin,
-            directions,
-            reach,
-            self.dispersion,
-            self.height / POINTS,
-            self.height,
-            10 * POINTS,
-            TOLERANCE,
-            MAX_EVALUATIONS,
-            self.threads,
-            None,
+        arguments = problem.objective_arguments(starts)
+        heights = (self.dispersion, self.height / POINTS, self.height)
+        if self.executor is not None:
+            data = (arguments, origin, heights)
+            return _walk_elsewhere(self.executor, data, directions, reach, max(self.threads, 1))
+        found = _walk(
+            (_core.Objective(*arguments), origin, heights), (directions, reach), self.threads
         )
         if found["interrupted"]:
             raise Interrupted("interrupted while walking along profiles")
         return found
 
 
+def _walk_elsewhere(
+    executor: Executor, data: Any, directions: Floats, reach: Floats, threads: int
+) -> _core.RayPoints:
+    """Walk along each ray in some process of an executor."""
+    rays = cut(len(directions), 1, len(directions))
+    parts = [(directions[r.start : r.stop], reach[r.start : r.stop]) for r in rays]
+    outcome = share(executor, Job(_prepare, _walk, data, threads), parts)
+    if outcome.interrupted:
+        raise Interrupted("interrupted while walking along profiles")
+    found: list[Any] = list(outcome.results)
+    joined = {
+        name: np.concatenate([one[name] for one in found])
+        for name in ("t", "x", "objective", "slope", "status", "end")
+    }
+    ray = np.repeat(np.arange(len(found)), [len(one["t"]) for one in found])
+    evaluations = sum(one["evaluations"] for one in found)
+    return {**joined, "ray": ray, "evaluations": evaluations, "interrupted": False}  # type: ignore[typeddict-item]
+
+
+def _prepare(data: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (_core.Objective(*data[0]), *data[1:])
+
+
+def _walk(held: tuple[Any, ...], part: tuple[Floats, Floats], threads: int) -> _core.RayPoints:
+    arguments: tuple[Any, ...] = (*held[:2], *part, *held[2])  # objective, origin, rays, heights
+    arguments += (10 * POINTS, TOLERANCE, MAX_EVALUATIONS, threads, None)
+    return _core.walk_rays(*arguments)
+
+
 def _setting(
-    fit: Fit, reach: float, dispersion: float | str | None, threads: int | None, name: str | None
+    fit: Fit,
+    reach: float,
+    dispersion: float | str | None,
+    threads: int | None,
+    name: str | None,
+    executor: Executor | None = None,
 ) -> _Setting:
     problem, x = problem_of(fit)
     rows = contributions(fit)
@@ -248,8 +283,9 @@ def _setting(
         dof = math.inf
     check_level(reach)
     return _Setting(
-        fit, problem, x, rows, dof, unit, reach, 1.02 * two_sided(reach, dof), workers_from(threads)
-    )
+        fit, problem, x, rows, dof, unit, reach, 1.02 * two_sided(reach, dof),
+        workers_from(threads), executor,
+    )  # fmt: skip
 
 
 def _sandwich_dispersion(
@@ -278,6 +314,7 @@ def profiles(
     reach: float = 0.999,
     dispersion: float | str | None = None,
     threads: int | None = None,
+    executor: Executor | None = None,
 ) -> dict[str, Profile]:
     """Profile several parameters, in parallel; without names, all that were fitted."""
     if dispersion == "sandwich" and (names is None or len(names) != 1):
@@ -286,9 +323,11 @@ def profiles(
             wanted = wanted.coordinate_names
         out: dict[str, Profile] = {}
         for name in wanted:
-            out |= profiles(fit, [name], reach=reach, dispersion=dispersion, threads=threads)
+            out |= profiles(
+                fit, [name], reach=reach, dispersion=dispersion, threads=threads, executor=executor
+            )
         return out
-    s = _setting(fit, reach, dispersion, threads, names[0] if names else None)
+    s = _setting(fit, reach, dispersion, threads, names[0] if names else None, executor)
     known = s.coordinate_names
     wanted = known if names is None else names
     at = []
@@ -304,7 +343,7 @@ def profiles(
     step = s.steps()
     for i, k in enumerate(at):
         directions[2 * i, k], directions[2 * i + 1, k] = -step[k], step[k]
-    found = s.walk(s.x, directions, s.problem.objective(fit._start_points))
+    found = s.walk(s.x, directions, s.problem, fit._start_points)
     out = {}
     for i, (name, k) in enumerate(zip(wanted, at, strict=True)):
         sides = [_Side.of(found, 2 * i + side) for side in (0, 1)]
@@ -323,6 +362,7 @@ def profile(
     reach: float = 0.999,
     dispersion: float | str | None = None,
     threads: int | None = None,
+    executor: Executor | None = None,
 ) -> Profile:
     """Profile the objective along a parameter or a derived quantity.
 
@@ -351,6 +391,9 @@ def profile(
         robust variance to that of the Hessian, where the noise differs from row to row.
     threads : int, optional
         The result is the same for any number.
+    executor : concurrent.futures.Executor, optional
+        Whose processes walk along the profile, each side by itself and with `threads` threads
+        (default then: 1); the same bits. A quantity that cannot be solved for is walked along here.
 
     Raises
     ------
@@ -361,12 +404,14 @@ def profile(
     if not callable(what) and (
         what in problem.names or (what == "scale" and problem.settings.scale == "fitted")
     ):
-        return profiles(fit, [what], reach=reach, dispersion=dispersion, threads=threads)[what]
+        return profiles(
+            fit, [what], reach=reach, dispersion=dispersion, threads=threads, executor=executor
+        )[what]
     quantity = Quantity(problem, what)
     value = quantity.value(x)
     if not math.isfinite(value):
         raise InputError(f"{quantity.name} is {value} at the fitted parameters")
-    s = _setting(fit, reach, dispersion, threads, what)  # type: ignore[arg-type]
+    s = _setting(fit, reach, dispersion, threads, what, executor)  # type: ignore[arg-type]
     if problem.groups.column:
         raise InputError(
             "a derived quantity of a law with parameters by group cannot be profiled; "
@@ -558,13 +603,7 @@ def _profile_exact(
     origin = new.start(s.x, value)
     directions = np.zeros((2, len(origin)))
     directions[0, new.at], directions[1, new.at] = -error, error
-    objective = new.problem.objective(origin[None])
-    found = _core.walk_rays(
-        objective, origin, directions, np.full(2, 1e4), s.dispersion, s.height / POINTS, s.height,
-        10 * POINTS, TOLERANCE, MAX_EVALUATIONS, s.threads, None,
-    )  # fmt: skip
-    if found["interrupted"]:
-        raise Interrupted("interrupted while walking along a profile")
+    found = s.walk(origin, directions, new.problem, origin[None])
     sides = []
     for ray in (0, 1):
         side = _Side.of(found, ray)
@@ -686,6 +725,7 @@ def contour(
     points: int = 48,
     dispersion: float | None = None,
     threads: int | None = None,
+    executor: Executor | None = None,
 ) -> Contour:
     """Return the joint confidence region of two parameters, all others refitted.
 
@@ -702,7 +742,7 @@ def contour(
     check_level(confidence_level)
     if not isinstance(points, (int, np.integer)) or points < 4:
         raise InputError(f"points = {points!r} must be an integer of 4 or more")
-    s = _setting(fit, 0.999, dispersion, threads, None)
+    s = _setting(fit, 0.999, dispersion, threads, None, executor)
     known = s.coordinate_names
     at = []
     for name in (first, second):
@@ -727,7 +767,7 @@ def contour(
     angle = 2.0 * np.pi * np.arange(points) / points
     directions = np.zeros((points, s.problem.dimension))
     directions[:, at] = np.column_stack([np.cos(angle), np.sin(angle)]) @ shape.T
-    found = s.walk(s.x, directions, s.problem.objective(fit._start_points))
+    found = s.walk(s.x, directions, s.problem, fit._start_points)
     out = np.full((points, 2), np.nan)
     for ray in range(points):
         side = _Side.of(found, ray)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..distribution import Job, cut, join, share
 from ..errors import InputError
 from ..execution import MAX_EVALUATIONS, TOLERANCE
 from ..problem import Problem
 from ..result import Fit
 from ..tables import named
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 __all__ = ["parameters_of", "refit", "shortages", "table_of"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+_NOT_RUN = [name for name, _, _ in _core.statuses].index("not_run")
 
 
 def table_of(fit: Fit) -> Problem:
@@ -51,25 +60,104 @@ def refit(
     covariance: bool,
     workers: int,
     report: _core.Reporter | None,
+    executor: Executor | None = None,
 ) -> _core.BootstrapResult:
-    """Refit all draws from the fit and from `spread` more starts, on all cores."""
+    """Refit all draws from the fit and from `spread` more starts, on all cores or an executor."""
     problem, x = fit._problem, fit._coordinates
     assert problem is not None
     assert x is not None
+    starts = np.vstack([x[None, :], problem.draw_starts(spread, seed, workers)])
+    if executor is None:
+        return _core.bootstrap(
+            problem.objective(fit._start_points),
+            resampling,
+            starts,
+            draws.start,
+            len(draws),
+            seed,
+            early_stop,
+            covariance,
+            TOLERANCE,
+            MAX_EVALUATIONS,
+            workers,
+            report,
+        )
+    data = (
+        problem.objective_arguments(fit._start_points), resampling, starts, seed, covariance
+    )  # fmt: skip
+    return _refit_elsewhere(executor, data, draws, early_stop, max(workers, 1), report)
+
+
+def _refit_elsewhere(
+    executor: Executor,
+    data: tuple[Any, ...],
+    draws: range,
+    early_stop: bool,
+    threads: int,
+    report: _core.Reporter | None,
+) -> _core.BootstrapResult:
+    """Refit draws in the processes of an executor, to the bits of one process."""
+    job = Job(_prepare, _work, data, threads)
+    parts = cut(len(draws), 32, 256)
+
+    def run(early: bool, wanted: Sequence[int], report: Any) -> tuple[list[Any], bool]:
+        asked = [(draws[parts[k].start], len(parts[k]), early) for k in wanted]
+        outcome = share(executor, job, asked, sizes=[len(parts[k]) for k in wanted], report=report)
+        return list(outcome.results), outcome.interrupted
+
+    results, interrupted = run(early_stop, range(len(parts)), report)
+    failed = any(r is not None and r["claims_failed"] for r in results)
+    if failed and not interrupted:
+        # As in one process: no claim is trusted once one was wrong, in whatever part.
+        again = [k for k, r in enumerate(results) if not r["claims_failed"]]
+        followed, interrupted = run(False, again, None)
+        for k, new in zip(again, followed, strict=True):
+            if new is not None:
+                results[k] = _with_followed(results[k], new)
+    dimension = data[2].shape[1]
+    empty = {
+        "x": np.full(dimension, np.nan), "objective": np.nan, "status": _NOT_RUN,
+        "evaluations": 0, "warm_start_was_beaten": False, "followed": False, "rows_used": 0,
+        "undetermined": np.zeros(dimension, dtype=bool),
+    }  # fmt: skip
+    covariance = data[4]
+    if covariance:
+        empty["covariance"] = np.full((dimension, dimension), np.nan)
+    first: Any = next((r for r in results if r is not None), None)
+    joined: Any = {"covariance": None} | join(results, parts, empty)
+    return joined | {  # type: ignore[no-any-return]
+        "own_covariance": None if first is None else first["own_covariance"],
+        "other_evaluations": 0 if first is None else first["other_evaluations"],
+        "claims_failed": failed,
+        "interrupted": interrupted,
+    }
+
+
+def _with_followed(trusting: dict[str, Any], followed: dict[str, Any]) -> dict[str, Any]:
+    """Replace the draws of which not all starts were followed."""
+    replaced = ~trusting["followed"]
+    merged = dict(trusting)
+    for name, old in trusting.items():
+        if isinstance(old, np.ndarray) and name != "own_covariance":
+            new = followed[name] + (old if name == "evaluations" else 0)
+            shape = (-1, *[1] * (old.ndim - 1))
+            merged[name] = np.where(replaced.reshape(shape), new, old)
+    return merged
+
+
+def _prepare(data: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (_core.Objective(*data[0]), *data[1:])
+
+
+def _work(
+    held: tuple[Any, ...], part: tuple[int, int, bool], threads: int
+) -> _core.BootstrapResult:
+    objective, resampling, starts, seed, covariance = held
+    first, count, early_stop = part
     return _core.bootstrap(
-        problem.objective(fit._start_points),
-        resampling,
-        np.vstack([x[None, :], problem.draw_starts(spread, seed, workers)]),
-        draws.start,
-        len(draws),
-        seed,
-        early_stop,
-        covariance,
-        TOLERANCE,
-        MAX_EVALUATIONS,
-        workers,
-        report,
-    )
+        objective, resampling, starts, first, count, seed, early_stop, covariance, TOLERANCE,
+        MAX_EVALUATIONS, threads, None,
+    )  # fmt: skip
 
 
 def parameters_of(problem: Problem, x: Floats) -> dict[str, Floats]:

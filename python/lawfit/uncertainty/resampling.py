@@ -101,6 +101,21 @@ def jackknife_units(
     return units, tuple(f"{by} = {level}" for level in levels)
 
 
+class _Resampling(_core.Resampling):
+    """The core's, which other processes can have."""
+
+    def __init__(self, kind: str, unit: Ints, strata: Ints, **options: Any) -> None:
+        super().__init__(kind, unit, strata, **options)
+        self._made_of = kind, unit, strata, options
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, self._made_of
+
+
+def _again(kind: str, unit: Ints, strata: Ints, options: dict[str, Any]) -> _core.Resampling:
+    return _core.Resampling(kind, unit, strata, **options)
+
+
 def resample(
     fit: Fit,
     kind: str,
@@ -159,7 +174,7 @@ def resample(
     elif core == "density":
         loss, spread = density_of(fit)
         options["density"], options["spread"] = loss._core(), spread
-    return _core.Resampling(core, units.unit, units.strata, **options), units, tuple(warnings)
+    return _Resampling(core, units.unit, units.strata, **options), units, tuple(warnings)
 
 
 def _block_length(length: int | None, rows: Ints, what: str) -> tuple[int, list[str]]:
