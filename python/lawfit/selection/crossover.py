@@ -17,6 +17,7 @@ from ..planning.allocation import compute_optimal
 from ..result import Fit
 from ..tables import named
 from ..uncertainty.bootstrap import Bootstrap
+from ..uncertainty.draw_intervals import percentile
 
 __all__ = ["Crossover", "Gain", "compute_equivalent_gain", "crossover"]
 
@@ -109,7 +110,7 @@ class Crossover:
 
     def interval(self, confidence_level: float = 0.95) -> tuple[float, float]:
         """Return quantiles of `at` over draws; an end may be 0 or infinity, as `at`."""
-        return _interval(self.draws, confidence_level)
+        return percentile(self.draws, confidence_level)
 
     def __str__(self) -> str:
         """Return the crossover as a few lines of text."""
@@ -162,7 +163,7 @@ class Gain:
 
     def interval(self, confidence_level: float = 0.95) -> tuple[Floats, Floats]:
         """Return lower and upper ends, shape (budgets,) each."""
-        ends = [_interval(row, confidence_level) for row in self.draws]
+        ends = [percentile(row, confidence_level) for row in self.draws]
         return np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
 
     def probability(self, over: float = 1.0) -> Floats:
@@ -185,18 +186,6 @@ class Gain:
                 line += f" ({low[k]:.4g} to {high[k]:.4g}), above 1 in {more[k]:.1%} of draws"
             text.append(line)
         return "\n".join(text)
-
-
-def _interval(draws: Floats, confidence_level: float) -> tuple[float, float]:
-    if not 0.0 < confidence_level < 1.0:
-        raise InputError(f"confidence_level = {confidence_level} must lie between 0 and 1")
-    known = draws[~np.isnan(draws)]
-    if not known.size:
-        return math.nan, math.nan
-    tail = (1.0 - confidence_level) / 2.0
-    # Draws may be infinite, between which nothing can be interpolated.
-    low, high = np.quantile(known, [tail, 1.0 - tail], method="nearest")
-    return float(low), float(high)
 
 
 # --- what is asked -------------------------------------------------------------------------------
