@@ -27,7 +27,7 @@ Losses = Callable[[Floats], Floats]
 
 GRID = 65  # places at which curves are compared first
 FINE = 17  # places at which a bracket is cut again, until it is narrow
-NARROW = 1e-6
+NARROW = 1e-3  # a curve is straight within; what is left is some 1e-7 of the place
 BEYOND = 1e3  # how far over the largest run a crossover is looked for
 GAIN_RANGE = 1e6
 PER_DECADE = 10  # places at which B's curve is taken for the gain
@@ -538,7 +538,10 @@ def _meet(a: Losses, b: Losses, low: float, high: float) -> float:
         change = np.flatnonzero(better[1:] != better[:-1])
         if not change.size:  # within rounding of each other
             break
-        low, high = float(x[change[0]]), float(x[change[0] + 1])
+        k = change[0]
+        low, high = float(x[k]), float(x[k + 1])
+        if high / low <= 1.0 + NARROW:
+            return _between(low, high, gap[k], gap[k + 1])
     return math.sqrt(low * high)
 
 
