@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from lawfit.uncertainty.quantiles import two_sided
 from store import write
 
 RESULT = Path(__file__).parent / "results" / "coverage.json"
+PAGE = Path(__file__).parents[1] / "docs" / "uncertainty.md"
+BEGIN, END = "<!-- from bench/coverage.py -->", "<!-- until here -->"
 LEVEL = 0.95
 
 Floats = NDArray[np.float64]
@@ -233,6 +236,11 @@ def _jackknifed(fit: lf.Fit, left_out: Any, quantity: str) -> tuple[float, float
     return point - reach, point + reach
 
 
+def fitted(design: Design, number: int) -> lf.Fit:
+    """Fit simulated table `number` of a design."""
+    return lf.fit(design.law, design.table(number), "loss", loss=design.loss, starts=30, threads=1)
+
+
 class Count:
     """What was found for one design: how often each method was right, and how long it was."""
 
@@ -246,9 +254,7 @@ class Count:
     def add(self, number: int, draws: int) -> None:
         """Simulate, fit and count table `number`."""
         start, design = time.process_time(), self.design
-        fit = lf.fit(
-            design.law, design.table(number), "loss", loss=design.loss, starts=30, threads=1
-        )
+        fit = fitted(design, number)
         for q in design.quantities:
             self.estimates[q].append(_value(q, fit.params))
         for method, by_quantity in intervals(design, fit, draws).items():
@@ -312,13 +318,88 @@ def summary(counts: dict[str, Count], draws: int) -> dict[str, Any]:
     return {"machine": machine.describe(), "draws": draws, "designs": designs, "rows": rows}
 
 
+# --- the page -------------------------------------------------------------------------------------
+
+# What the study found to be best for each design.
+RECOMMENDED = {
+    "normal": "profile",
+    "heavy": "profile",
+    "uneven": "cases, percentile",
+    "squared": "profile",
+    "nine-2": "profile",
+    "nine-3": "profile",
+    "nine-5": "profile",
+    "curves": "cluster, studentized",
+}
+HEADS = {
+    "normal": "240, normal",
+    "heavy": "240, heavy tails",
+    "uneven": "240, uneven",
+    "squared": "240, squared",
+    "nine-2": "9 runs, 2",
+    "nine-3": "9 runs, 3",
+    "nine-5": "9 runs, 5",
+    "curves": "40 curves",
+}
+
+
+def section(stored: dict[str, Any]) -> str:
+    """Return what the page says of a stored study."""
+    designs = {d["name"]: d for d in stored["designs"]}
+    found = {(r["design"], r["method"]): r for r in stored["rows"]}
+    lines = ["| | design | tables | best | covers | length |", "|---|---|---|---|---|---|"]
+    for name, design in designs.items():
+        row = found[name, RECOMMENDED[name]]
+        mean = float(np.mean(list(row["coverage"].values())))
+        error = 100.0 * math.sqrt(mean * (1.0 - mean) / design["tables"])
+        length = float(np.median([v for v in row["length"].values() if v is not None]))
+        lines.append(
+            f"| {HEADS[name]} | {design['title']} | {design['tables']} | {row['method']} | "
+            f"{100 * mean:.1f} ± {error:.1f} | {length:.2f} |"
+        )
+    alone = [n for n in designs if not DESIGNS[n].curve]
+    lines += ["", *_matrix(alone, found), ""]
+    lines += _matrix([n for n in designs if DESIGNS[n].curve], found)
+    return "\n".join(lines)
+
+
+def _matrix(names_: list[str], found: dict[tuple[str, str], dict[str, Any]]) -> list[str]:
+    methods = list(dict.fromkeys(m for n, m in found if n in names_))
+    lines = [
+        f"| method | {' | '.join(HEADS[n] for n in names_)} |",
+        "|---" * (len(names_) + 1) + "|",
+    ]
+    for method in methods:
+        cells = []
+        for n in names_:
+            row = found.get((n, method))
+            values = [round(100 * v) for v in row["coverage"].values()] if row else []
+            low, high = (min(values), max(values)) if values else (0, 0)
+            text = "-" if not values else f"{low}" if low == high else f"{low}-{high}"
+            cells.append(f"**{text}**" if method == RECOMMENDED[n] else text)
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return lines
+
+
+def write_page(stored: dict[str, Any]) -> None:
+    """Put the tables between their marks in docs/uncertainty.md."""
+    text = PAGE.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{section(stored)}\n{END}{after}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--design", action="append", choices=DESIGNS, help="default: all")
     parser.add_argument("--tables", type=int, help="of each design; default: 200 to 500")
     parser.add_argument("--draws", type=int, default=399, help="of every bootstrap")
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--page", action="store_true", help="only write the stored study's page")
     given = parser.parse_args()
+    if given.page:
+        write_page(json.loads(given.out.read_text()))
+        return
     tables = {n: given.tables or d.tables for n, d in DESIGNS.items()}
     study(given.design or list(DESIGNS), tables, given.draws, given.out)
 
