@@ -286,18 +286,17 @@ def compute_equivalent_gain(
     low = max(low, LEAST_BUDGET) if along == "C" else low
     places = np.geomspace(low, high, 1 + math.ceil(PER_DECADE * math.log10(high / low)))
 
+    y = curve_b.softly(places)
     gain = np.array(
-        [
-            _needed(places, y, one, curve_b.softly) / c
-            for y in [curve_b.softly(places)]
-            for one, c in zip(loss, budgets, strict=True)
-        ]
+        [_needed(places, y, one, curve_b.softly) / c for one, c in zip(loss, budgets, strict=True)]
     )
     a, b, paired = _draws(fit_a, fit_b, draws, seed, threads)
     found = np.array(
         [
-            [_needed(places, y, one, None) / c for one, c in zip(reached, budgets, strict=True)]
-            for reached, y in zip(curve_a.draws(a, budgets), curve_b.draws(b, places), strict=True)
+            [_needed(places, drawn, one, None) / c for one, c in zip(reached, budgets, strict=True)]
+            for reached, drawn in zip(
+                curve_a.draws(a, budgets), curve_b.draws(b, places), strict=True
+            )
         ]
     )
     return Gain(budgets, loss, gain, found.reshape(-1, len(budgets)).T, paired, seed)
