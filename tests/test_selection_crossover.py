@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +89,35 @@ def test_fits_to_one_table_draw_the_same_rows(free_fit: lf.Fit, runs: lf.Runs) -
     assert np.std(found.gaps[:, middle]) < np.std(apart.gaps[:, middle])
 
 
+def chinchilla_optimum(params: Mapping[str, float], c: Any) -> Any:
+    """Hoffmann et al., equation 4: the least loss with 6 N D = C."""
+    a, b, alpha, beta = (params[n] for n in ("A", "B", "alpha", "beta"))
+    g = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
+    n = g * (c / 6) ** (beta / (alpha + beta))
+    return params["E"] + a / n**alpha + b / (c / 6 / n) ** beta
+
+
+def test_a_law_without_an_optimum_says_so(runs: lf.Runs) -> None:
+    flat = lf.fit("E + A / N**alpha + 0 * D", runs, starts=10)
+    with pytest.raises(lf.InputError, match="no minimum inside"):
+        lf.crossover(flat, flat, draws=0, between=(1e20, 1e22))
+
+
 def test_along_the_compute_optimal_frontier(free_fit: lf.Fit, runs: lf.Runs) -> None:
     """Against a law of C alone that is the frontier times a power, the crossing is known."""
-    from lawfit.planning.allocation import compute_optimal
-
     c = np.geomspace(1e19, 1e23, 30)
-    frontier = compute_optimal(free_fit.law, free_fit.params, c.tolist()).loss
+    frontier = chinchilla_optimum(free_fit.params, c)
     bent = frontier * (c / 1e21) ** 0.01
     other = lf.fit("E + A / C**p", {"C": c, "loss": bent}, starts=20)
     found = lf.crossover(free_fit, other, between=(1e20, 1e22), draws=5)
     assert np.isfinite(found.gaps).all()
+    boots = [f.bootstrap(5, rng=found.seed + k).draws for k, f in enumerate((free_fit, other))]
+    for k, gaps in enumerate(found.gaps):
+        a, b = ({n: float(v[k]) for n, v in boot.items()} for boot in boots)
+        expected = chinchilla_optimum(a, found.places) - other.law.predict(b, {"C": found.places})
+        np.testing.assert_allclose(gaps, expected, atol=1e-12)
     assert found.at == pytest.approx(1e21, rel=0.1)
-    at = compute_optimal(free_fit.law, free_fit.params, [found.at]).loss
+    at = chinchilla_optimum(free_fit.params, np.array([found.at]))
     np.testing.assert_allclose(other.predict({"C": [found.at]}), at, rtol=1e-7)
 
 

@@ -159,6 +159,11 @@ def compare_protocol(
     law = recipe.law if law is None else law
     where = reading.pop("where", None) or recipe.where
     columns, derive = reading.pop("columns", None), reading.pop("derive", None)
+    unknown = set(reading) - {"missing", "fixed"}
+    if unknown:
+        raise InputError(
+            f"compare_protocol takes no {named(unknown)}: the recipe says how the law is fitted"
+        )
     table = read(runs, columns=columns, derive=derive, where=where)
     fixed = dict(reading.pop("fixed", None) or recipe.fixed)
     common: dict[str, Any] = {"fixed": fixed, "tied": recipe.tied, "threads": threads, "rng": rng}

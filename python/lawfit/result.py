@@ -17,7 +17,7 @@ from .errors import InputError
 from .law import Law, bounds_from_json, bounds_to_json
 from .losses import Loss, parse_loss
 from .saving import Entries, from_number, read_json, to_number, write_json
-from .tables import named
+from .tables import checked, named
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -197,7 +197,7 @@ class Fit:
             return self.law.predict(self.params, runs)
         from .uncertainty.prediction import predict
 
-        return predict(self, runs, interval, **options)
+        return predict(self, runs, interval, **checked(predict, options))
 
     def covariance(self, kind: str = "sandwich", by: Any = None) -> Covariance:
         """Estimate the covariance; see `lawfit.uncertainty.covariance.covariance`."""
@@ -224,19 +224,19 @@ class Fit:
         """Return (low, high) by name; see `lawfit.uncertainty.intervals.intervals`."""
         from .uncertainty.intervals import intervals
 
-        return intervals(self, confidence_level, method, **options)
+        return intervals(self, confidence_level, method, **checked(intervals, options))
 
     def profile(self, what: str | Callable[[Mapping[str, float]], Any], **options: Any) -> Profile:
         """Refit along one parameter or quantity; see `lawfit.uncertainty.profile.profile`."""
         from .uncertainty.profile import profile
 
-        return profile(self, what, **options)
+        return profile(self, what, **checked(profile, options))
 
     def profiles(self, names: Sequence[str] | None = None, **options: Any) -> dict[str, Profile]:
         """Profile all fitted parameters, or those named, in parallel; see `profile`."""
         from .uncertainty.profile import profiles
 
-        return profiles(self, names, **options)
+        return profiles(self, names, **checked(profiles, options))
 
     def contour(
         self, first: str, second: str, confidence_level: float = 0.95, **options: Any
@@ -244,7 +244,7 @@ class Fit:
         """Return a joint region of two parameters; see `lawfit.uncertainty.profile.contour`."""
         from .uncertainty.profile import contour
 
-        return contour(self, first, second, confidence_level, **options)
+        return contour(self, first, second, confidence_level, **checked(contour, options))
 
     def derived(
         self,
@@ -255,19 +255,19 @@ class Fit:
         """Return a derived quantity with its interval; see `lawfit.uncertainty.derived.derived`."""
         from .uncertainty.derived import derived
 
-        return derived(self, what, confidence_level, **options)
+        return derived(self, what, confidence_level, **checked(derived, options))
 
     def bootstrap(self, draws: int = 4000, kind: str = "cases", **options: Any) -> Bootstrap:
         """Refit on resampled tables; see `lawfit.uncertainty.bootstrap.bootstrap`."""
         from .uncertainty.bootstrap import bootstrap
 
-        return bootstrap(self, draws, kind, **options)
+        return bootstrap(self, draws, kind, **checked(bootstrap, options))
 
     def jackknife(self, by: str | None = None, **options: Any) -> Jackknife:
         """Refit without each row or level; see `lawfit.uncertainty.jackknife.jackknife`."""
         from .uncertainty.jackknife import jackknife
 
-        return jackknife(self, by, **options)
+        return jackknife(self, by, **checked(jackknife, options))
 
     def plot(self, what: str = "against_runs", **options: Any) -> Any:
         """Plot the fit; see `lawfit.plots`.

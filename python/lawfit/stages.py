@@ -17,7 +17,7 @@ from .problem import normalise_tied
 from .progress import Progress
 from .result import Fit
 from .runs import read
-from .tables import named
+from .tables import checked, named
 
 if TYPE_CHECKING:
     from .uncertainty.bootstrap import Bootstrap
@@ -141,6 +141,8 @@ def fit_stages(
     law = as_law(law)
     if not stages or not all(isinstance(s, Stage) for s in stages):
         raise InputError("stages must be a sequence of lf.Stage, at least one")
+    for given in (options, *(s.options for s in stages)):
+        checked(fit, given)
     table = read(runs, columns=columns, derive=derive, where=where)
     if "censored" in options and options["censored"] is not None:
         table, options["censored"] = with_sides(table, options["censored"])

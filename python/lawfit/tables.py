@@ -18,6 +18,7 @@ from .errors import InputError
 
 __all__ = [
     "RawTable",
+    "checked",
     "closest",
     "listed",
     "load",
@@ -147,6 +148,25 @@ def named(names: Iterable[str], separator: str = ", ", most: int = 20) -> str:
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return separator.join(names[:most]) + more
+
+
+def checked(function: Callable[..., Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return options for a function, all of which it must take by keyword.
+
+    Raises
+    ------
+    InputError
+        If it does not take one; the message names those it takes.
+    """
+    known = function.__kwdefaults__ or {}
+    for name in options:
+        if name not in known:
+            near = closest(name, known)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise InputError(
+                f"{function.__name__}: there is no option {name!r}{hint} (options: {named(known)})"
+            )
+    return options
 
 
 def _is_missing(cell: object) -> bool:

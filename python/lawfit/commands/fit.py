@@ -13,7 +13,8 @@ import click
 from ..errors import InputError, Interrupted
 from ..fitting import fit as fit_law
 from ..protocols import protocol as find_protocol
-from ..result import Fit, write_json
+from ..result import Fit
+from ..saving import write_json
 from ..uncertainty.bootstrap import Bootstrap
 from ..uncertainty.draw_intervals import METHODS
 from ..uncertainty.resampling import KINDS

@@ -15,6 +15,8 @@ from ..errors import InputError
 from ..execution import workers_from
 from ..progress import Progress, reporter
 from ..tables import named
+from ..uncertainty.draw_intervals import percentile
+from ..uncertainty.quantiles import check_level
 from . import solve
 from .batches import BATCH, in_batches
 from .follow import follow
@@ -64,17 +66,10 @@ class PlanDraws:
         InputError
             If no draw has a plan there.
         """
-        if not 0.0 < confidence_level < 1.0:
-            raise InputError(f"confidence_level = {confidence_level} must lie between 0 and 1")
-        tail = 50.0 * (1.0 - confidence_level)
-        ends = {}
-        for name, v in self.values.items():
-            known = v[~np.isnan(v[:, at]), at]
-            if not len(known):
-                raise InputError(f"no draw has a plan at {self.limits[at]:g}")
-            low, high = np.percentile(known, [tail, 100.0 - tail])
-            ends[name] = (float(low), float(high))
-        return ends
+        check_level(confidence_level)
+        if all(np.isnan(v[:, at]).all() for v in self.values.values()):
+            raise InputError(f"no draw has a plan at {self.limits[at]:g}")
+        return {n: percentile(v[:, at], confidence_level) for n, v in self.values.items()}
 
 
 @dataclass(frozen=True)
@@ -386,8 +381,7 @@ def regret(
         parameters = parameter_draws(plan, draws)
         again = replan(same_cost, parameters)
         excess = sign * (_loss_of(plan, point, parameters) - again.values["loss"][:, 0])
-        low, high = np.nanpercentile(excess, [2.5, 97.5])
-        interval = (float(low), float(high))
+        interval = percentile(excess, 0.95)
     return Regret(
         loss=here["loss"],
         cost=here["cost"],

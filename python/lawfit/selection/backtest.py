@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..progress import Progress, reporter
 from ..result import Fit
 from ..runs import Runs
 from .layout import lines
-from .refits import Errors, Refits, in_space, prepare
+from .refits import Errors, Refits, in_space, known_rows, prepare
 from .splitters import Cut, LeaveOneGroupOut, Rolling, column_values, cuts_of, log_reach
 
 __all__ = ["Backtest", "Split", "backtest"]
@@ -70,7 +70,7 @@ class Split:
     @property
     def distance(self) -> float:
         """Mean of `reach`."""
-        return float(np.mean(self.reach))
+        return float(np.mean(self.reach)) if len(self.reach) else math.nan
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,10 @@ class Backtest:
     @property
     def inside(self) -> Errors:
         """Errors over the fitted rows of all splits together."""
-        found = [s for s in self.splits if s.fit is not None]
-        rows = [s.train for s in found]
-        return self._pooled([s.fit.predict(self.runs.take(s.train)) for s in found if s.fit], rows)
+        known = known_rows(self.whole)
+        found = [(s.fit, s.train[known[s.train]]) for s in self.splits if s.fit is not None]
+        told = [fit.predict(self.runs.take(rows)) for fit, rows in found]
+        return self._pooled(told, [rows for _, rows in found])
 
     @property
     def outside(self) -> Errors:
@@ -299,7 +300,7 @@ def backtest(
     progress : bool or callable(done, total)
     **fit_options
         As for `lawfit.fit`. Every split starts from the points that the whole table was fitted
-        from.
+        from. Rows that are `censored` are fitted as such, and are not predicted.
 
     Returns
     -------
@@ -342,18 +343,22 @@ def place_in_order(table: Runs, order: Any, *, needed: bool) -> Floats | None:
 
 
 def run_split(refits: Refits, cut: Cut, places: Floats | None) -> Split:
-    """Fit the one part of a split and predict the other."""
-    y = refits.y
+    """Fit the one part of a split and predict the other, but for censored rows."""
+    y, known = refits.y, known_rows(refits.whole)
+    cut = replace(cut, test=cut.test[known[cut.test]])
     found = refits.fit(cut.train)
     fit = None if isinstance(found, str) else found
     reason = found if isinstance(found, str) else ""
     prediction = np.full(len(cut.test), math.nan)
     inside, outside = Errors.none(len(cut.train)), Errors.none(len(cut.test))
     if fit is not None:
-        fitted = refits.predict(fit, cut.train)
+        told_in = cut.train[known[cut.train]]
+        fitted = refits.predict(fit, told_in)
         if not isinstance(fitted, str):
-            inside = Errors.of(fitted, y[cut.train], fit.residual)
-        told = refits.predict(fit, cut.test)
+            inside = Errors.of(fitted, y[told_in], fit.residual)
+        told = (
+            refits.predict(fit, cut.test) if len(cut.test) else "every row to predict is censored"
+        )
         if isinstance(told, str):
             reason = told
         else:

@@ -20,7 +20,7 @@ from ..tables import named
 from .backtest import Backtest, place_in_order, run_split
 from .layout import lines
 from .likelihood import Criteria, NestedTest, criteria, nested_test
-from .refits import Errors, Refits, in_space, prepare
+from .refits import Errors, Refits, in_space, known_rows, prepare
 from .splitters import Cut, LeaveOneGroupOut, LeaveOneOut, RandomFolds, Rolling, cuts_of
 from .weights import akaike_weights, stacking_weights
 
@@ -223,7 +223,8 @@ def compare(
     progress : bool or callable(done, total)
         Counts fits.
     **fit_options
-        As for `lawfit.fit`, for all laws.
+        As for `lawfit.fit`, for all laws. Rows that are `censored` are fitted as such, and their
+        targets count in no error.
 
     Returns
     -------
@@ -360,13 +361,14 @@ def _entry(
         splits.append(run_split(refits, cut, places))
         step()
     test = Backtest(law, target, fit.residual, tuple(splits), fit, table) if cuts else None
-    told = refits.predict(fit, np.arange(table.n))
+    known = np.flatnonzero(known_rows(fit))
+    told = refits.predict(fit, known)
     inside = Errors.none(table.n)
     reasons = []
     if isinstance(told, str):
         reasons.append(told)
     else:
-        inside = Errors.of(told, refits.y, fit.residual)
+        inside = Errors.of(told, refits.y[known], fit.residual)
     if not fit.success:
         reasons.append(fit.message)
     outside = Errors.none()

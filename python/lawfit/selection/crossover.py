@@ -12,31 +12,27 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..execution import seed_from
-from ..law import Law
-from ..planning.allocation import compute_optimal
+from ..planning.plan import Plan, plan
 from ..result import Fit
 from ..tables import named
 from ..uncertainty.bootstrap import Bootstrap
+from ..uncertainty.draw_intervals import percentile
 
 __all__ = ["Crossover", "Gain", "compute_equivalent_gain", "crossover"]
 
 Floats = NDArray[np.float64]
 Given = Mapping[str, float | str]
-Curve = Callable[[Floats], Floats]
-"""Loss at places along an axis, shape (n,) -> (n,); nan where there is none."""
+Losses = Callable[[Floats], Floats]
+"""Loss at places along an axis, shape (n,) -> (n,)."""
 
 GRID = 65  # places at which curves are compared first
 FINE = 17  # places at which a bracket is cut again, until it is narrow
-NARROW = 1e-6
+NARROW = 1e-3  # a curve is straight within; what is left is some 1e-7 of the place
 BEYOND = 1e3  # how far over the largest run a crossover is looked for
 GAIN_RANGE = 1e6
 PER_DECADE = 10  # places at which B's curve is taken for the gain
 LEAST_BUDGET = 10.0  # FLOP
-
-
-def _optimal_loss(law: Law, params: Mapping[str, float], budgets: Floats, given: Given) -> Floats:
-    """Return the least loss at each compute budget, 6 N D = C."""
-    return compute_optimal(law, params, budgets.tolist(), given).loss
+AT_EDGE = 1e-6  # relative
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -109,7 +105,7 @@ class Crossover:
 
     def interval(self, confidence_level: float = 0.95) -> tuple[float, float]:
         """Return quantiles of `at` over draws; an end may be 0 or infinity, as `at`."""
-        return _interval(self.draws, confidence_level)
+        return percentile(self.draws, confidence_level)
 
     def __str__(self) -> str:
         """Return the crossover as a few lines of text."""
@@ -162,7 +158,7 @@ class Gain:
 
     def interval(self, confidence_level: float = 0.95) -> tuple[Floats, Floats]:
         """Return lower and upper ends, shape (budgets,) each."""
-        ends = [_interval(row, confidence_level) for row in self.draws]
+        ends = [percentile(row, confidence_level) for row in self.draws]
         return np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
 
     def probability(self, over: float = 1.0) -> Floats:
@@ -185,18 +181,6 @@ class Gain:
                 line += f" ({low[k]:.4g} to {high[k]:.4g}), above 1 in {more[k]:.1%} of draws"
             text.append(line)
         return "\n".join(text)
-
-
-def _interval(draws: Floats, confidence_level: float) -> tuple[float, float]:
-    if not 0.0 < confidence_level < 1.0:
-        raise InputError(f"confidence_level = {confidence_level} must lie between 0 and 1")
-    known = draws[~np.isnan(draws)]
-    if not known.size:
-        return math.nan, math.nan
-    tail = (1.0 - confidence_level) / 2.0
-    # Draws may be infinite, between which nothing can be interpolated.
-    low, high = np.quantile(known, [tail, 1.0 - tail], method="nearest")
-    return float(low), float(high)
 
 
 # --- what is asked -------------------------------------------------------------------------------
@@ -244,21 +228,15 @@ def crossover(
     given = dict(given or {})
     low, high = _range(fit_a, fit_b, along) if between is None else _checked(between)
     seed = seed_from(rng)
-    curve_a, curve_b = (_curve(f.law, f.params, along, given) for f in (fit_a, fit_b))
+    curve_a, curve_b = (_curve(f, along, given) for f in (fit_a, fit_b))
     places = np.geomspace(low, high, GRID)
     gap = curve_a(places) - curve_b(places)  # a message for the user, if this cannot be done
     if np.isnan(gap).any():
         x = places[np.argmax(np.isnan(gap))]
         raise InputError(f"a law has no value at {along} = {x:.4g}")
     crossings = _crossings(curve_a, curve_b, places, gap)
-    pairs, paired = _draws(fit_a, fit_b, draws, seed, threads)
-    gaps = np.array(
-        [
-            _curve(fit_a.law, a, along, given, True)(places)
-            - _curve(fit_b.law, b, along, given, True)(places)
-            for a, b in pairs
-        ]
-    ).reshape(len(pairs), GRID)
+    a, b, paired = _draws(fit_a, fit_b, draws, seed, threads)
+    gaps = curve_a.draws(a, places) - curve_b.draws(b, places)
     found = np.array([_overtakes(places, row) for row in gaps])
     return Crossover(
         along, _place(crossings, gap), crossings, (low, high), found, paired, seed, places, gaps
@@ -301,26 +279,27 @@ def compute_equivalent_gain(
     if budgets.ndim != 1 or not (budgets > 0).all() or not np.isfinite(budgets).all():
         raise InputError(f"budget {budget!r} must be numbers above 0")
     seed = seed_from(rng)
-    curve_a, curve_b = (_curve(f.law, f.params, along, given) for f in (fit_a, fit_b))
+    curve_a, curve_b = (_curve(f, along, given) for f in (fit_a, fit_b))
     loss = curve_a(budgets)
     curve_b(budgets)
     low, high = budgets.min() / GAIN_RANGE, budgets.max() * GAIN_RANGE
     low = max(low, LEAST_BUDGET) if along == "C" else low
     places = np.geomspace(low, high, 1 + math.ceil(PER_DECADE * math.log10(high / low)))
 
-    def gains(a: Mapping[str, float], b: Mapping[str, float], *, exact: bool) -> list[float]:
-        reached = _curve(fit_a.law, a, along, given, True)(budgets)
-        other = _curve(fit_b.law, b, along, given, True)
-        y = other(places)
-        return [
-            _needed(places, y, loss, other if exact else None) / c
-            for c, loss in zip(budgets, reached, strict=True)
+    y = curve_b.softly(places)
+    gain = np.array(
+        [_needed(places, y, one, curve_b.softly) / c for one, c in zip(loss, budgets, strict=True)]
+    )
+    a, b, paired = _draws(fit_a, fit_b, draws, seed, threads)
+    found = np.array(
+        [
+            [_needed(places, drawn, one, None) / c for one, c in zip(reached, budgets, strict=True)]
+            for reached, drawn in zip(
+                curve_a.draws(a, budgets), curve_b.draws(b, places), strict=True
+            )
         ]
-
-    gain = np.array(gains(fit_a.params, fit_b.params, exact=True))
-    pairs, paired = _draws(fit_a, fit_b, draws, seed, threads)
-    found = np.array([gains(a, b, exact=False) for a, b in pairs])
-    return Gain(budgets, loss, gain, found.reshape(len(pairs), len(budgets)).T, paired, seed)
+    )
+    return Gain(budgets, loss, gain, found.reshape(-1, len(budgets)).T, paired, seed)
 
 
 def _checked(between: tuple[float, float]) -> tuple[float, float]:
@@ -357,50 +336,125 @@ def _range(fit_a: Fit, fit_b: Fit, along: str) -> tuple[float, float]:
     return float(values.min()), float(values.max()) * BEYOND
 
 
-def _curve(
-    law: Law, params: Mapping[str, float], along: str, given: Given, soft: bool = False
-) -> Curve:
-    """Return the loss along an axis; soft: nan instead of an error where there is none."""
-    if along in law.variables:
-        missing = [v for v in (*law.variables, *law.groups.values()) if v not in {along, *given}]
+# --- curves --------------------------------------------------------------------------------------
+
+
+class Curve:
+    """The loss of a fit at places along an axis, shape (n,) -> (n,)."""
+
+    def __init__(self, fit: Fit, given: Given) -> None:
+        law = fit.law
+        self.fit, self.law = fit, law
+        names = (*law.variables, *law.groups.values())
+        self.given = {n: v for n, v in given.items() if n in names}
+
+    def require(self, *apart: str) -> None:
+        """Raise InputError unless everything the law needs, apart from some, has a value."""
+        needed = (*self.law.variables, *self.law.groups.values())
+        missing = [v for v in dict.fromkeys(needed) if v not in {*apart, *self.given}]
         if missing:
-            raise InputError(f"{law}: no value given for {named(dict.fromkeys(missing))}")
-        fixed = {n: v for n, v in given.items() if n in (*law.variables, *law.groups.values())}
+            raise InputError(f"{self.law}: no value given for {named(missing)}")
 
-        def evaluate(x: Floats) -> Floats:
-            columns: dict[str, Any] = {n: np.full(len(x), v) for n, v in fixed.items()}
-            return law.predict(params, columns | {along: x})
+    def softly(self, x: Floats) -> Floats:
+        """Return the loss, nan where there is none."""
+        raise NotImplementedError
 
-    elif along == "C":
+    def __call__(self, x: Floats) -> Floats:
+        """Return the loss; InputError where there is none."""
+        raise NotImplementedError
 
-        def evaluate(x: Floats) -> Floats:
-            return _optimal_loss(law, params, x, given)
+    def draws(self, draws: Mapping[str, Floats], x: Floats) -> Floats:
+        """Return the loss for draws of the parameters, shape (draws, n); nan where there is none.
 
-    else:
-        raise InputError(
-            f'{law} has no variable {along!r}; variables: {named(law.variables)}, or "C" for '
-            "compute-optimal training"
-        )
-    if not soft:
-        return evaluate
-
-    def evaluate_softly(x: Floats) -> Floats:
-        try:
-            return evaluate(x)
-        except InputError:
-            return np.full(len(x), math.nan) if len(x) == 1 else _one_by_one(evaluate, x)
-
-    return evaluate_softly
+        Parameters
+        ----------
+        draws : mapping of str to ndarray of shape (draws,)
+        x : ndarray of shape (n,)
+        """
+        raise NotImplementedError
 
 
-def _one_by_one(evaluate: Curve, x: Floats) -> Floats:
-    found = np.full(len(x), math.nan)
-    for k in range(len(x)):
-        try:
-            found[k] = evaluate(x[k : k + 1])[0]
-        except InputError:
-            continue
-    return found
+class AlongVariable(Curve):
+    """Along a variable of the law."""
+
+    def __init__(self, fit: Fit, along: str, given: Given) -> None:
+        super().__init__(fit, given)
+        self.along = along
+        self.require(along)
+
+    def __call__(self, x: Floats) -> Floats:
+        return self._at(self.fit.params, x)
+
+    def softly(self, x: Floats) -> Floats:
+        return self(x)
+
+    def draws(self, draws: Mapping[str, Floats], x: Floats) -> Floats:
+        count = len(next(iter(draws.values())))
+        each = [self._at({n: float(v[k]) for n, v in draws.items()}, x) for k in range(count)]
+        return np.array(each).reshape(count, len(x))
+
+    def _at(self, params: Mapping[str, float], x: Floats) -> Floats:
+        columns: dict[str, Any] = {n: np.full(len(x), v) for n, v in self.given.items()}
+        return self.law.predict(params, columns | {self.along: x})
+
+
+class AlongBudgets(Curve):
+    """Along compute budgets, at the best N and D with 6 N D = C."""
+
+    def __init__(self, fit: Fit, given: Given) -> None:
+        super().__init__(fit, given)
+        for name in ("N", "D"):
+            if name not in self.law.variables:
+                raise InputError(
+                    f"{self.law} has no variable {name}; variables: {named(self.law.variables)}"
+                )
+        self.require("N", "D")
+
+    def _plan(self, x: Floats) -> Plan:
+        if not (x > 6.0).all():
+            raise InputError(f"budgets {x.min():g} to {x.max():g} must be above 6 (FLOP)")
+        widest = (1.0, float(x.max()) / 6.0)
+        return plan(
+            self.law, float(np.exp(np.mean(np.log(x)))), params=self.fit.params,
+            over={**self.given, "N": widest, "D": widest}, cells=1e4,
+        )  # fmt: skip
+
+    def softly(self, x: Floats) -> Floats:
+        if not len(x):
+            return np.empty(0)
+        table = self._plan(x).frontier(x).table
+        return np.where(_inside(table), table["loss"], np.nan)
+
+    def __call__(self, x: Floats) -> Floats:
+        loss = self.softly(x)
+        if np.isnan(loss).any():
+            raise InputError(
+                f"{self.law}: at C = {x[np.argmax(np.isnan(loss))]:g} the loss has no minimum "
+                "inside N = 1 to C / 6"
+            )
+        return loss
+
+    def draws(self, draws: Mapping[str, Floats], x: Floats) -> Floats:
+        count = len(next(iter(draws.values())))
+        if not count:
+            return np.empty((0, len(x)))
+        values = self._plan(x).draws(draws, limits=x.tolist()).values
+        return np.where(_inside(values), values["loss"], np.nan)
+
+
+def _inside(values: Mapping[str, Floats]) -> NDArray[np.bool_]:
+    return (values["N"] > 1.0 + AT_EDGE) & (values["D"] > 1.0 + AT_EDGE)
+
+
+def _curve(fit: Fit, along: str, given: Given) -> Curve:
+    if along in fit.law.variables:
+        return AlongVariable(fit, along, given)
+    if along == "C":
+        return AlongBudgets(fit, given)
+    raise InputError(
+        f'{fit.law} has no variable {along!r}; variables: {named(fit.law.variables)}, or "C" for '
+        "compute-optimal training"
+    )
 
 
 def _draws(
@@ -409,8 +463,8 @@ def _draws(
     draws: int | tuple[Bootstrap, Bootstrap],
     seed: int,
     threads: int | None,
-) -> tuple[list[tuple[dict[str, float], dict[str, float]]], bool]:
-    """Return pairs of parameters, and whether both were fitted to the same draws of rows."""
+) -> tuple[dict[str, Floats], dict[str, Floats], bool]:
+    """Return as many draws of both, and whether they were fitted to the same rows."""
     if isinstance(draws, tuple):
         a, b = draws
         paired = a.seed == b.seed and _same_table(fit_a, fit_b)
@@ -418,14 +472,19 @@ def _draws(
         if not isinstance(draws, (int, np.integer)) or draws < 0 or draws == 1:
             raise InputError(f"draws = {draws!r} must be 0 or an integer of 2 or more")
         if draws == 0:
-            return [], False
+            none = np.empty(0)
+            return dict.fromkeys(fit_a.params, none), dict.fromkeys(fit_b.params, none), False
         paired = _same_table(fit_a, fit_b)
         # Another seed: rows of different tables have nothing in common but their numbers.
         other = seed if paired else (seed + 1) % 2**64
         a = fit_a.bootstrap(int(draws), rng=seed, threads=threads)
         b = fit_b.bootstrap(int(draws), rng=other, threads=threads)
     count = min(len(a), len(b))
-    return [(_draw(fit_a, a, k), _draw(fit_b, b, k)) for k in range(count)], paired
+    return (
+        {n: a.draws[n][:count] for n in fit_a.params},
+        {n: b.draws[n][:count] for n in fit_b.params},
+        paired,
+    )
 
 
 def _same_table(fit_a: Fit, fit_b: Fit) -> bool:
@@ -433,14 +492,10 @@ def _same_table(fit_a: Fit, fit_b: Fit) -> bool:
     return a is not None and b is not None and np.array_equal(a.target, b.target)
 
 
-def _draw(fit: Fit, boot: Bootstrap, k: int) -> dict[str, float]:
-    return {name: float(boot.draws[name][k]) for name in fit.params}
-
-
 # --- where curves meet ---------------------------------------------------------------------------
 
 
-def _crossings(a: Curve, b: Curve, x: Floats, gap: Floats) -> tuple[tuple[float, str], ...]:
+def _crossings(a: Losses, b: Losses, x: Floats, gap: Floats) -> tuple[tuple[float, str], ...]:
     """Return every place where the sign of the gap changes, and which law is better after it."""
     better = gap < 0
     return tuple(
@@ -473,7 +528,7 @@ def _between(low: float, high: float, at_low: float, at_high: float) -> float:
     return float(low * (high / low) ** (at_low / (at_low - at_high)))
 
 
-def _meet(a: Curve, b: Curve, low: float, high: float) -> float:
+def _meet(a: Losses, b: Losses, low: float, high: float) -> float:
     """Return where the sign of a - b changes between two places."""
     while high / low > 1.0 + NARROW:
         x = np.geomspace(low, high, FINE)
@@ -482,11 +537,14 @@ def _meet(a: Curve, b: Curve, low: float, high: float) -> float:
         change = np.flatnonzero(better[1:] != better[:-1])
         if not change.size:  # within rounding of each other
             break
-        low, high = float(x[change[0]]), float(x[change[0] + 1])
+        k = change[0]
+        low, high = float(x[k]), float(x[k + 1])
+        if high / low <= 1.0 + NARROW:
+            return _between(low, high, gap[k], gap[k + 1])
     return math.sqrt(low * high)
 
 
-def _needed(x: Floats, y: Floats, loss: float, curve: Curve | None) -> float:
+def _needed(x: Floats, y: Floats, loss: float, curve: Losses | None) -> float:
     """Return the least place at which a curve is down to a loss; see `Gain.gain` for its ends.
 
     Parameters

@@ -72,6 +72,9 @@ def criteria(fit: Fit) -> Criteria:
     density for squared residuals, Laplace's for absolute ones, one between for Huber's. Whatever
     t is, the parameters that maximise it are those of the fit.
 
+    Penalties are no part of the likelihood. With a fixed scale, censored rows have none, and all
+    criteria are nan.
+
     Raises
     ------
     InputError
@@ -89,6 +92,9 @@ def _loglik(fit: Fit) -> float:
     if problem is None:
         raise InputError("this fit was read from a file, which does not hold the table; fit again")
     settings = problem.settings
+    objective = fit.objective - _penalised(fit)
+    if settings.censored is not None and settings.censored.any() and settings.scale != "fitted":
+        return math.nan
     total = float(fit.nobs) if settings.weights is None else float(settings.weights.sum())
     # Dividing the residual by sigma changes the density's height.
     sigma = 0.0
@@ -98,10 +104,19 @@ def _loglik(fit: Fit) -> float:
             for i, s in enumerate(settings.sigma)
         )
     if settings.scale == "fitted":
-        return -fit.objective - sigma
-    if fit.objective <= 0:
+        return -objective - sigma
+    if objective <= 0:
         return math.inf
-    return -_least_spread(fit.loss, fit.objective, total) - sigma
+    return -_least_spread(fit.loss, objective, total) - sigma
+
+
+def _penalised(fit: Fit) -> float:
+    """Return what the penalties add to the objective."""
+    problem, x = fit._problem, fit._coordinates
+    if problem is None or x is None:
+        return 0.0
+    forms = problem.penalties
+    return float(sum(0.5 * (x[at] @ by - offset) ** 2 for at, by, offset in forms))
 
 
 def _least_spread(loss: Loss, objective: float, total: float) -> float:

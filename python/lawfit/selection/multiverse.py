@@ -23,9 +23,9 @@ from ..progress import Progress, reporter
 from ..protocols import protocol as find_protocol
 from ..result import Fit
 from ..runs import Runs, read
-from ..tables import named
+from ..tables import checked, named
 from .layout import lines
-from .refits import Errors, in_space
+from .refits import Errors, in_space, known_rows
 
 __all__ = ["Effect", "Multiverse", "Universe", "multiverse"]
 
@@ -271,7 +271,7 @@ def multiverse(
         If no universe has a value.
     """
     axes = _axes(law, delta, loss, residual, scale, where, derive, outliers, starts, protocol)
-    options = {"rng": 0, **fit_options}
+    options = {"rng": 0, **checked(fit_law, fit_options)}
     options["rng"] = seed_from(options["rng"])
     table = read(runs, columns=columns)
     label = quantity if isinstance(quantity, str) else getattr(quantity, "__name__", "quantity")
@@ -420,7 +420,8 @@ def _universe(
         return Universe(shown, math.nan, None, Errors.none(), dropped, str(error))
     used = fit._problem
     assert used is not None
-    inside = Errors.of(fit.predict(used.runs), used.target, fit.residual)
+    known = known_rows(fit)
+    inside = Errors.of(fit.predict(used.runs)[known], used.target[known], fit.residual)
     value, reason = _value(fit, quantity)
     if not reason and not fit.success:
         reason = fit.message
@@ -437,6 +438,8 @@ def _without_outliers(
     u = in_space(fit.predict(used), fit.residual) - in_space(fit._problem.target, fit.residual)
     if fit._problem.settings.sigma is not None:
         u = u / fit._problem.settings.sigma
+    known = known_rows(fit)
+    u = np.where(known, u, np.median(u[known]))  # a bound is no outlier
     if kind == "residual":
         off = np.abs(u - np.median(u))
         spread = NORMAL_SPREAD * float(np.median(off))
@@ -447,7 +450,11 @@ def _without_outliers(
     if keep.all():
         return fit, 0
     again = {name: value for name, value in options.items() if name != "missing"}
-    for name in ("weights", "sigma"):  # given as arrays, they are columns of the fit's table
+    for name in (
+        "weights",
+        "sigma",
+        "censored",
+    ):  # given as arrays, they are columns of the fit's table
         if again.get(name) is not None and not isinstance(again[name], str):
             again[name] = f"({name})"
     part = used.take(np.flatnonzero(keep))

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from ..errors import FitError, InputError
 from ..execution import seed_from
-from ..fitting import AUTO_STARTS
+from ..fitting import AUTO_STARTS, with_row_values, with_sides
 from ..fitting import fit as fit_law
 from ..law import Law
 from ..result import Fit
 from ..runs import Runs, read
+from ..tables import checked
 
-__all__ = ["Errors", "Refits", "in_space", "prepare"]
+__all__ = ["Errors", "Refits", "in_space", "known_rows", "prepare"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -86,14 +87,22 @@ def in_space(values: Floats, residual: str) -> Floats:
     return np.asarray(values, dtype=float)
 
 
+def known_rows(fit: Fit) -> NDArray[np.bool_]:
+    """Return which rows of a fit's table have a known target; the others are censored."""
+    problem = fit._problem
+    assert problem is not None
+    sides = problem.settings.censored
+    return np.ones(problem.runs.n, dtype=bool) if sides is None else sides == 0.0
+
+
 def prepare(
     laws: Iterable[Law], runs: Any, target: str | None, options: Mapping[str, Any]
 ) -> tuple[Runs, str, dict[str, Any]]:
     """Return the table on which every law can be fitted, the target, and options for `fit`.
 
     Renaming, derived columns and filters are applied here, once. With ``missing="omit"`` a row that
-    one of the laws cannot use is left out for all. Weights and sigma become columns, so that they
-    go with their rows.
+    one of the laws cannot use is left out for all. Weights, sigma and what is censored become
+    columns, so that they go with their rows.
 
     Raises
     ------
@@ -101,7 +110,7 @@ def prepare(
         If the table or a column cannot be used, or the laws predict different columns and no target
         is given.
     """
-    rest = dict(options)
+    rest = dict(checked(fit_law, options))
     table = read(
         runs,
         columns=rest.pop("columns", None),
@@ -116,19 +125,11 @@ def prepare(
         )
     target = target or next(iter(targets))
     used = {target: "the target"}
-    for kind in ("weights", "sigma"):
-        given = rest.get(kind)
-        if given is None:
-            continue
-        if not isinstance(given, str):
-            array = np.asarray(given, dtype=float)
-            if array.shape != (table.n,):
-                raise InputError(
-                    f"{kind} has shape {array.shape}; the table has {table.n} rows (after `where`)"
-                )
-            table = table.with_column(f"({kind})", array)
-            rest[kind] = f"({kind})"
-        used[rest[kind]] = kind
+    table, row_values = with_row_values(table, **{k: rest.get(k) for k in ("weights", "sigma")})
+    rest |= row_values
+    used |= {name: kind for kind, name in row_values.items()}
+    if rest.get("censored") is not None:
+        table, rest["censored"] = with_sides(table, rest["censored"])
     groups: dict[str, str] = {}
     for law in laws:
         used |= {name: str(law) for name in law.variables_in(table)}
@@ -181,10 +182,12 @@ class Refits:
         if not len(rows):
             return "no rows to fit"
         part = self.table.take(rows)
+        here = {"starts": self._levels_in(part, self.starts)}
+        for name in ("fixed", "bounds", "penalties"):
+            if self.options.get(name):
+                here[name] = self._levels_in(part, self.options[name])
         try:
-            return fit_law(
-                self.law, part, self.target, **{**self.options, "starts": self._starts_in(part)}
-            )
+            return fit_law(self.law, part, self.target, **{**self.options, **here})
         except (InputError, FitError) as error:
             return str(error)
 
@@ -203,14 +206,14 @@ class Refits:
             )
         return prediction
 
-    def _starts_in(self, part: Runs) -> dict[str, Floats]:
-        """Return the starts without the levels that a part of the table does not have."""
+    def _levels_in(self, part: Runs, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is given by parameter, without levels that a part of the table lacks."""
         known = {column: set(part.levels(column)[0]) for column in self.law.groups.values()}
         groups = self.law.groups
         found = {}
-        for name, values in self.starts.items():
+        for name, values in given.items():
             stem, bracket, level = name.partition("[")
-            if not bracket or level[:-1] in known[groups[stem]]:
+            if not bracket or stem not in groups or level[:-1] in known[groups[stem]]:
                 found[name] = values
         return found
 

@@ -23,12 +23,12 @@ from .draw_intervals import (
     Quantity,
     basic,
     bca,
-    check_level,
     percentile,
     studentized,
     values_of,
 )
 from .jackknife import jackknife
+from .quantiles import check_level
 from .refits import parameters_of, refit, shortages, table_of
 from .resampling import resample
 
@@ -406,6 +406,8 @@ def bootstrap(
     resampling, _, doubts = resample(fit, kind, by=by, length=length, multipliers=multipliers)
     if studentize and kind not in WITH_ERRORS:
         raise InputError(f"studentize=True is not available for kind {kind!r}")
+    if studentize and problem.settings.censored is not None:
+        raise InputError("studentize=True is not available for censored rows")
     seed, workers = seed_from(rng), workers_from(threads)
     raw = refit(
         fit,

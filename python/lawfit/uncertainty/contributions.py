@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..runs import Runs
+from .bounds import one_sided, slopes_of_bounds
 from .quantiles import normal_quantile
 
 if TYPE_CHECKING:
@@ -120,6 +121,11 @@ class Contributions:
     second : ndarray of shape (dimension, dimension)
         Sum of weight * slope * second derivatives of u.
     window : float
+    known : ndarray of bool, shape (n,)
+        Rows whose target is known; of the others, which are censored, `u` is the residual of a
+        bound, and slope and curvature are those of what they add to the objective.
+    penalty : ndarray of shape (dimension, dimension)
+        The penalties' part of the Hessian.
     """
 
     u: Floats
@@ -130,6 +136,8 @@ class Contributions:
     score: Floats
     second: Floats
     window: float
+    known: NDArray[np.bool_]
+    penalty: Floats
     has_scale: bool = False
 
     @property
@@ -141,13 +149,15 @@ class Contributions:
     def expected_bread(self) -> Floats:
         """The first-order part of the Hessian, shape (dimension, dimension)."""
         j = self.jacobian
-        return np.asarray(j.T @ (j * (self.weight * self.curvature)[:, None]) + self._scale_part())
+        data = j.T @ (j * (self.weight * self.curvature)[:, None])
+        return np.asarray(data + self._scale_part() + self.penalty)
 
     @property
     def bread(self) -> Floats:
         """The Hessian of the objective, its loss smoothed over the window."""
         j = self.jacobian
-        return np.asarray(j.T @ (j * (self.weight * self.curvature)[:, None]) + self.second)
+        data = j.T @ (j * (self.weight * self.curvature)[:, None])
+        return np.asarray(data + self.second + self.penalty)
 
     def _scale_part(self) -> Floats:
         """Return the second-order part of the scale alone, whose expectation is not zero."""
@@ -182,18 +192,31 @@ def contributions(fit: Fit) -> Contributions:
     u = (z - to_residual_space(problem.target, s.residual)) / unit
     jacobian = jacobian / unit[:, None]
     weight = np.ones(len(z)) if s.weights is None else s.weights
-    slope, curvature, window = slopes(s.loss, u[weight > 0], u)
+    side = np.zeros(len(z)) if s.censored is None else s.censored
+    known = side == 0.0
+    slope, curvature, window = slopes(s.loss, u[(weight > 0) & known], u)
+    if fitted:
+        at = np.flatnonzero(~known)
+        slope[at], curvature[at] = slopes_of_bounds(s.loss, u[at], side[at], slope[at])
+    else:
+        slope, curvature = one_sided(u, side, slope, curvature)
     score = (weight * slope)[:, None] * jacobian
     if fitted:
-        score = np.column_stack([score, weight * (1.0 - slope * u)])
+        # The density of a known target falls as the scale grows; a probability has no such factor.
+        score = np.column_stack([score, weight * (known - slope * u)])
         # A window says nothing of the scale: where psi' is a spike at 0, u is 0 too.
-        along = np.zeros_like(u) if window > 0 else -u
+        along = np.where(known, 0.0, -u) if window > 0 else -u
         jacobian = np.column_stack([jacobian, along])
     objective = problem.objective(None)
     second = objective.hessian(x) - objective.derivatives(x)[3]
     if not np.isfinite(second).all():
         second = np.zeros_like(second)
-    return Contributions(u, jacobian, weight, slope, curvature, score, second, window, fitted)
+    penalty = np.zeros_like(second)
+    for places, by, _ in problem.penalties:
+        penalty[np.ix_(places, places)] += np.outer(by, by)
+    return Contributions(
+        u, jacobian, weight, slope, curvature, score, second, window, known, penalty, fitted
+    )
 
 
 def slopes(loss: Loss, sample: Floats, u: Floats) -> tuple[Floats, Floats, float]:

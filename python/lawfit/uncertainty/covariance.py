@@ -119,6 +119,9 @@ def covariance(fit: Fit, kind: str = "sandwich", by: Any = None) -> Covariance:
     Where the loss has a kink or a core narrow against the residuals, psi' is estimated with a
     window (`lawfit.uncertainty.contributions.slopes`).
 
+    Penalties are part of H; their terms are no rows, and do not vary. A censored row counts with
+    the derivatives of what it adds to the objective.
+
     Parameters
     ----------
     fit : Fit
@@ -247,7 +250,12 @@ def _gauss_newton(
     curvature = rows.mean_curvature()
     variance = rows.mean_square_slope(dof) / curvature**2 if curvature > 0.0 else math.inf
     out = np.zeros((len(active), len(active)))
-    inverse, lost = pseudo_inverse(gram)
+    penalty = rows.penalty[np.ix_(location, location)]
+    if curvature > 0.0 and penalty.any():
+        bread, lost = pseudo_inverse(gram + penalty / curvature)
+        inverse = bread @ gram @ bread
+    else:
+        inverse, lost = pseudo_inverse(gram)
     if not math.isfinite(variance):  # no residual near zero: nothing is known
         variance, lost = 0.0, np.ones_like(lost)
     out[: len(location), : len(location)] = with_lost(variance * inverse, lost)

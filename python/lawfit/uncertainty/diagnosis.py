@@ -453,7 +453,7 @@ def _of_checkpoints(problem: Problem) -> Iterator[Diagnosis]:
 
 
 def _of_residuals(fit: Fit, problem: Problem, rows: Contributions) -> Iterator[Diagnosis]:
-    counted = rows.weight > 0
+    counted = (rows.weight > 0) & rows.known
     u = rows.u[counted]
     n = len(u)
     if n < 20 or rows.rows <= len(fit.free) or not np.ptp(u) > 0.0:

@@ -13,6 +13,7 @@ from ..compiler import evaluate_columns
 from ..errors import InputError
 from ..formula import names
 from ..tables import named
+from .quantiles import check_level
 
 __all__ = [
     "METHODS",
@@ -20,7 +21,6 @@ __all__ = [
     "Quantity",
     "basic",
     "bca",
-    "check_level",
     "percentile",
     "studentized",
     "values_of",
@@ -53,16 +53,23 @@ def values_of(quantity: Quantity, params: Mapping[str, Floats], count: int) -> F
     return values
 
 
-def check_level(confidence_level: float) -> None:
-    """Raise InputError unless a level lies strictly between 0 and 1."""
-    if not 0.0 < confidence_level < 1.0:
-        raise InputError(f"confidence_level = {confidence_level} must lie between 0 and 1")
-
-
 def percentile(draws: Floats, level: float) -> Interval:
-    """Return the quantiles of the draws."""
-    tail = 50.0 * (1.0 - level)
-    low, high = np.percentile(draws, [tail, 100.0 - tail])
+    """Return the quantiles of the draws, of those that are not nan; nan without any.
+
+    Raises
+    ------
+    InputError
+        If the level does not lie between 0 and 1.
+    """
+    tail = 0.5 * (1.0 - check_level(level))
+    known = draws[~np.isnan(draws)]
+    if not known.size:
+        return math.nan, math.nan
+    # Between infinite draws nothing can be interpolated.
+    if np.isfinite(known).all():
+        low, high = np.quantile(known, [tail, 1.0 - tail])
+    else:
+        low, high = np.quantile(known, [tail, 1.0 - tail], method="nearest")
     return float(low), float(high)
 
 

@@ -13,7 +13,13 @@ from .. import _core
 from ..errors import InputError
 from ..execution import MAX_EVALUATIONS, TOLERANCE
 from ..runs import Runs, read
-from .contributions import contributions, derivatives_at, problem_of, to_residual_space
+from .contributions import (
+    Contributions,
+    contributions,
+    derivatives_at,
+    problem_of,
+    to_residual_space,
+)
 from .covariance import covariance, degrees_of_freedom, inverse_of
 from .quantiles import two_sided
 
@@ -138,7 +144,7 @@ def predict(
         parameter = np.std(spread, axis=0, ddof=1)
     else:
         raise InputError(f"method = {method!r} must be 'delta' or the result of fit.bootstrap()")
-    noise = _noise(problem, rows.u, x, interval, reach, dof)
+    noise = _noise(problem, rows, x, interval, reach, dof)
     distances = distance(problem, table)
     total = np.sqrt(np.sum([d**2 for d in distances.values()], axis=0))
     if model_form:
@@ -212,7 +218,10 @@ def growth(fit: Fit) -> float:
     square = rows.mean_square_slope(degrees_of_freedom(fit, rows)) / rows.mean_curvature() ** 2
     unit = math.exp(x[-1]) if rows.has_scale else 1.0
     sigma = np.ones(len(y)) if problem.settings.sigma is None else problem.settings.sigma
-    noise = np.median(np.abs(rows.u[counted])) / 0.6745 * unit * sigma
+    told = counted & rows.known
+    if not told.any():
+        return math.nan
+    noise = np.median(np.abs(rows.u[told])) / 0.6745 * unit * sigma
     above = below = 0.0
     starts = np.vstack([x[None], problem.draw_starts(STARTS, 0)])
     for share in CUTS:
@@ -235,7 +244,7 @@ def growth(fit: Fit) -> float:
         variance = square * _forms(jacobian[outside], gram)
         d2 = np.sum([_outside(c[inside], c[outside]) ** 2 for c, _ in spread], axis=0)
         excess = (z - y)[outside] ** 2 - noise[outside] ** 2 - variance
-        use = (d2 > 0.0) & np.isfinite(excess)
+        use = (d2 > 0.0) & np.isfinite(excess) & rows.known[outside]
         above += float(np.sum(d2[use] * excess[use]))
         below += float(np.sum(d2[use] ** 2))
     return math.sqrt(max(above / below, 0.0)) if below > 0.0 else math.nan
@@ -279,15 +288,19 @@ def _typical_sigma(problem: Problem) -> float:
     return 1.0 if sigma is None else float(np.median(sigma))
 
 
-def _noise(problem: Problem, u: Floats, x: Floats, level: float, reach: float, dof: float) -> float:
+def _noise(
+    problem: Problem, rows: Contributions, x: Floats, level: float, reach: float, dof: float
+) -> float:
     """Return the standard deviation of noise for a row of typical sigma."""
-    counted = _counted(problem)
-    u = u[counted]
+    u = rows.u[_counted(problem) & rows.known]
+    if not len(u):
+        raise InputError("every row with weight is censored: nothing tells how large noise is")
     n = len(u)
     unit = _typical_sigma(problem)
     if problem.settings.scale == "fitted":
         unit *= math.exp(x[-1])
-    shrunk = math.sqrt(n / dof)  # fitted residuals are smaller than errors
+    # Fitted residuals are smaller than errors. A censored row adds no residual.
+    shrunk = math.sqrt(n / max(n - (rows.rows - dof), 1.0))
     if n * (1.0 - level) < 2.0:
         return unit * shrunk * float(np.sqrt(np.mean(u**2)))
     share = min(1.0, level * (n + 1) / n)

@@ -34,6 +34,7 @@ KINDS = {
     "wild-cluster": ("multipliers", True),
     "parametric": ("density", False),
 }
+NEW_TARGETS = ("residuals", "multipliers", "density")
 MULTIPLIERS = ("rademacher", "webb")
 
 
@@ -153,6 +154,11 @@ def resample(
     if multipliers not in MULTIPLIERS:
         raise InputError(
             f"multipliers = {multipliers!r} is not available; available: {named(MULTIPLIERS)}"
+        )
+    if core in NEW_TARGETS and problem.settings.censored is not None:
+        raise InputError(
+            f"{what} draws new targets, and those of censored rows are not known; draw rows: "
+            f"{named(k for k, (c, _) in KINDS.items() if c not in NEW_TARGETS)}"
         )
     if multipliers != MULTIPLIERS[0] and core != "multipliers":
         raise InputError(f"{what} takes no multipliers = {multipliers!r}")
