@@ -36,6 +36,29 @@ Floats = NDArray[np.float64]
 
 FORMAT = 1
 SAME_BASIN = 1e-6
+_NUMBER = (int, float)
+_KINDS: dict[str, type | tuple[type, ...]] = {  # of the entries of a saved fit
+    "params": dict,
+    "scale": (*_NUMBER, type(None)),
+    "objective": (*_NUMBER, type(None)),
+    "success": bool,
+    "status": str,
+    "message": str,
+    "nobs": int,
+    "omitted": list,
+    "evaluations": int,
+    "seconds": _NUMBER,
+    "seed": int,
+    "target": str,
+    "residual": str,
+    "scale_setting": str,
+    "free": list,
+    "at_bound": list,
+    "fixed": dict,
+    "bounds": dict,
+    "source": str,
+    "data_sha256": str,
+}
 MAX_LEVELS = 20  # of a group that a summary shows
 
 
@@ -374,11 +397,21 @@ class Fit:
                     f"this fit is of format {data['format']}; this lawfit reads up to {FORMAT}"
                 )
             s = data["starts"]
+            for key, kinds in _KINDS.items():
+                if not isinstance(data[key], kinds):
+                    raise InputError(f"not a saved fit: {key!r} is a {type(data[key]).__name__}")
+            for key in ("omitted", "free", "at_bound"):
+                if not all(isinstance(name, str) for name in data[key]):
+                    raise InputError(f"not a saved fit: {key!r} holds what is no text")
+            params = {k: math.nan if v is None else float(v) for k, v in data["params"].items()}
+            unknown = [n for n in (*data["free"], *data["at_bound"]) if n not in params]
+            if unknown:
+                raise InputError(f"not a saved fit: it has no value of {named(unknown)}")
             return cls(
                 law=Law.from_dict(data["definition"]),
-                params={k: math.nan if v is None else float(v) for k, v in data["params"].items()},
-                scale=data["scale"],
-                objective=data["objective"],
+                params=params,
+                scale=None if data["scale"] is None else float(data["scale"]),
+                objective=math.nan if data["objective"] is None else float(data["objective"]),
                 success=data["success"],
                 status=data["status"],
                 message=data["message"],
@@ -412,7 +445,7 @@ class Fit:
             )
         except InputError:
             raise
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"not a saved fit: {error!r}") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -432,7 +465,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{os.fspath(path)}: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or integers too long
         raise InputError(f"{os.fspath(path)} is not a saved fit: {error}") from None
     if not isinstance(data, dict):
         raise InputError(f"{os.fspath(path)} is not a saved fit: expected a JSON object")
