@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from ..execution import seed_from, workers_from
 from ..progress import Progress, reporter
 from ..result import Fit
 from ..tables import named
+from .checkpoints import refit_with_checkpoint
 from .draw_intervals import (
     METHODS,
     Interval,
@@ -224,6 +226,7 @@ def bootstrap(
     spread: int = 4,
     early_stop: bool = True,
     threads: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress = False,
 ) -> Bootstrap:
     """Refit a law on resampled tables.
@@ -286,12 +289,16 @@ def bootstrap(
         leads to a minimum that is refitted anyway. The first 32 draws, every eighth up to 512 and
         every sixteenth later are followed to the ends; if one shows another answer, all are.
     threads : int, optional
+    checkpoint : path, optional
+        A file that keeps the finished draws, written every 128 of them. The same call with the same
+        file goes on from there, whatever ended the process, to the bits of a call that was not
+        stopped. It stays when all is done; with more `draws` the call goes on from it too.
     progress : bool or callable(done, total)
 
     Raises
     ------
     InputError
-        If the request cannot be met.
+        If the request cannot be met, or the checkpoint is of another one.
     Interrupted
         On Ctrl-C; its `result` is the bootstrap made of the draws that were finished.
     """
@@ -306,17 +313,27 @@ def bootstrap(
     if studentize and kind not in WITH_ERRORS:
         raise InputError(f"studentize=True is not available for kind {kind!r}")
     seed, workers = seed_from(rng), workers_from(threads)
-    raw = refit(
-        fit,
-        resampling,
-        range(int(first_draw), int(first_draw) + int(draws)),
-        seed=seed,
-        spread=int(spread),
-        early_stop=early_stop,
-        covariance=studentize,
-        workers=workers,
-        report=reporter(progress, int(draws), "bootstrap draws"),
-    )
+
+    def refits(part: range, early: bool, report: _core.Reporter | None) -> _core.BootstrapResult:
+        return refit(
+            fit,
+            resampling,
+            part,
+            seed=seed,
+            spread=int(spread),
+            early_stop=early,
+            covariance=studentize,
+            workers=workers,
+            report=report,
+        )
+
+    numbers = range(int(first_draw), int(first_draw) + int(draws))
+    report = reporter(progress, int(draws), "bootstrap draws")
+    if checkpoint is None:
+        raw = refits(numbers, early_stop, report)
+    else:
+        request = (kind, by, length, multipliers, studentize, seed, int(spread))
+        raw = refit_with_checkpoint(checkpoint, fit, request, numbers, refits, early_stop, report)
     done = np.isfinite(raw["objective"])
     if not done.any() and not raw["interrupted"]:
         raise FitError("no bootstrap draw has a finite objective")
