@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of what takes text from outside: formulas, conditions, tables, saved fits.
+"""Coverage-guided fuzzing of what is parsed: formulas, conditions, tables, saved fits.
 
 Run ``python fuzz/fuzz_python.py TARGET [CORPUS] [libFuzzer options]``; see fuzz/README.md.
 """

@@ -1,4 +1,4 @@
-"""Bad and extreme input: each case has the right answer, or one clear error that names the place."""
+"""Bad and extreme input: each case has the right answer or one clear error naming the place."""
 
 from __future__ import annotations
 
@@ -385,8 +385,9 @@ def test_long_formulas_are_fitted(formula: str) -> None:
 
 
 CONDITIONS = [
-    "", "  ", "N >", "N == 'x'", "__import__('os')", "N > 1 and loss == 'a'", "(" * 200 + "N" + ")" * 200,
-    "'''", "'", "f'{N}' == N", "0", "N =", "N == 'a' " * 1000, "N == '\ud800'",
+    "", "  ", "N >", "N == 'x'", "__import__('os')", "N > 1 and loss == 'a'",
+    "(" * 200 + "N" + ")" * 200, "'''", "'", "f'{N}' == N", "0", "N =", "N == 'a' " * 1000,
+    "N == '\ud800'",
 ]  # fmt: skip
 
 

@@ -74,8 +74,7 @@ def refit_with_checkpoint(
             if name not in kept:
                 if interrupted:
                     continue
-                done = part.start - draws.start
-                raw = dict(refits(part, early, report and (lambda n, at=done: report(at + n))))
+                raw = dict(refits(part, early, _after(report, part.start - draws.start)))
                 interrupted = bool(raw["interrupted"])
                 if interrupted:  # what is finished of this chunk is for the caller only
                     found[part.start] = raw
@@ -92,6 +91,11 @@ def refit_with_checkpoint(
         for start, followed in run(False, trusting).items():
             first[start] = _with_followed(first[start], followed)
     return _joined(first, parts, failed, interrupted)
+
+
+def _after(report: _core.Reporter | None, before: int) -> _core.Reporter | None:
+    """Return what reports the draws of a chunk on top of those before it."""
+    return None if report is None else lambda done: report(before + done)
 
 
 def _key(fit: Fit, request: tuple[object, ...]) -> str:
