@@ -40,7 +40,12 @@ auto watched(const py::object& progress, Body body) {
     lawfit::Monitor monitor([&](long done) {
         const py::gil_scoped_acquire acquire;
         if (PyErr_CheckSignals() != 0) {
-            PyErr_Clear();  // reported through `interrupted`, with the work done so far
+            // Ctrl-C is reported through `interrupted`, with the work done so far. What the
+            // handler of another signal raised passes through.
+            if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
+                PyErr_Clear();
+            else
+                error = std::make_exception_ptr(py::error_already_set());
             return false;
         }
         if (progress.is_none()) return true;

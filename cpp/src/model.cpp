@@ -137,7 +137,7 @@ Model Model::from_json(std::string_view json) {
     }
     const Json& given = entry(data, "lawfit_model");
     if (!given.is_number_integer() || given.get<std::int64_t>() != format)
-        fail("format " + given.dump() + " is not known; this library reads format 1");
+        fail("the format is not known; this library reads \"lawfit_model\": 1");
 
     Model model;
     model.name_ = text(data, "name");
@@ -153,6 +153,7 @@ Model Model::from_json(std::string_view json) {
         std::tie(p.start_low, p.start_high) = range(parameter, "start");
         if (!std::isfinite(p.start_low) || !std::isfinite(p.start_high))
             fail("the starts of " + in_quotes(p.name) + " have no ends");
+        if (p.log && !(p.upper > 0.0)) fail("bounds of " + in_quotes(p.name) + " leave no value");
         if (p.log && !(p.start_low > 0.0))
             fail("starts of " + in_quotes(p.name) + " must be positive");
         model.parameters_.push_back(std::move(p));

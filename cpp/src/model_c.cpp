@@ -113,7 +113,7 @@ lawfit_status lawfit_model_predict(const lawfit_model* model, const double* cons
                                    int64_t rows, const double* parameters, double* out) {
     return guarded([&] {
         require(model, "model");
-        require(columns, "columns");
+        if (!model->model.columns().empty()) require(columns, "columns");
         require(parameters, "parameters");
         require(out, "out");
         model->model.predict({columns, static_cast<long>(rows)}, parameters, out);
@@ -127,7 +127,7 @@ lawfit_status lawfit_model_fit(const lawfit_model* model, const double* const* c
                                lawfit_fit_summary* summary) {
     return guarded([&] {
         require(model, "model");
-        require(columns, "columns");
+        if (!model->model.columns().empty()) require(columns, "columns");
         require(target, "target");
         require(parameters, "parameters");
         lawfit::Model::FitOptions given;

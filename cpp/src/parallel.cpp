@@ -1,10 +1,12 @@
 #include <lawfit/parallel.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace lawfit {
 namespace {
 std::atomic<bool> serial_only{false};
+constexpr int most_threads = 1024;  // a system that refuses a thread ends the process
 
 #if !defined(_OPENMP)
 // What OpenMP would take: the variable that people set for it, or all processors.
@@ -31,10 +33,10 @@ void set_serial_only() { serial_only.store(true); }
 int thread_count(int requested) {
 #if defined(_OPENMP)
     if (serial_only.load() || omp_in_parallel()) return 1;
-    return requested > 0 ? requested : omp_get_max_threads();
+    return requested > 0 ? std::min(requested, most_threads) : omp_get_max_threads();
 #else
     if (serial_only.load() || detail::in_parallel) return 1;
-    return requested > 0 ? requested : default_threads();
+    return requested > 0 ? std::min(requested, most_threads) : default_threads();
 #endif
 }
 

@@ -28,7 +28,8 @@ class FormulaError(InputError):
         self.reason = reason
         self.text = text
         self.position = position
-        super().__init__(f"{reason} (character {position + 1})\n  {text}\n  {' ' * position}^")
+        shown = text.encode("utf-8", "replace").decode()  # half surrogates cannot be printed
+        super().__init__(f"{reason} (character {position + 1})\n  {shown}\n  {' ' * position}^")
 
 
 class FitError(LawfitError, RuntimeError):

@@ -23,6 +23,7 @@ from .protocols import protocol as find_protocol
 from .result import Fit, Starts
 from .runs import Runs, read
 from .starts import starts_from_points
+from .tables import named
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -36,6 +37,7 @@ AUTO_STARTS = 100
 AUTO_MOST = 1600
 AUTO_MISSED = 0.01
 ROUNDING = 1e-10  # objectives that differ by less of their size are one minimum found twice
+MAX_STARTS = 1_000_000
 
 
 def fit(
@@ -244,13 +246,30 @@ def fit(
     if result is None:
         raise FitError(
             f"none of the {len(points)} starts has a finite objective: {law} cannot be evaluated "
-            f"on {table.source} there; check the units of the columns or give starts"
+            f"on {table.source} there{_first_failure(problem, points[0])}; check the units of the "
+            "columns or give starts"
         )
     return result
 
 
 _STATUS = [name for name, _, _ in _core.statuses]
 _EXACT, _NOT_RUN = _STATUS.index("exact"), _STATUS.index("not_run")
+
+
+def _first_failure(problem: Problem, x: Floats) -> str:
+    """Name the first row in which a start has no value that the residual can take."""
+    params = {n: float(v) for n, v in problem.to_params(x).items()}
+    with np.errstate(all="ignore"):
+        values = problem.law.predict(params, problem.runs)
+    bad = ~np.isfinite(values)
+    if problem.settings.residual != "linear":
+        bad |= values <= 0
+    if not bad.any():
+        return ""
+    i = int(bad.argmax())
+    cells = zip(problem.variables, problem.columns, strict=True)
+    where = ", ".join(f"{name} = {column[i]:g}" for name, column in cells)
+    return f" (first in {problem.runs.row_label(i)}: {where} gives {values[i]:g})"
 
 
 def _check_choice(what: str, given: Any, allowed: Sequence[str]) -> None:
@@ -326,6 +345,8 @@ def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
     if isinstance(starts, (int, np.integer)) and not isinstance(starts, bool):
         if starts < 1:
             raise InputError(f"starts = {starts}: at least one start is needed")
+        if starts > MAX_STARTS:
+            raise InputError(f"starts: at most {MAX_STARTS:,} can be held at once")
         return problem.draw_starts(int(starts), seed, threads)
     if isinstance(starts, Mapping) or hasattr(starts, "points"):
         points = starts.points() if hasattr(starts, "points") else dict(starts)
@@ -455,9 +476,14 @@ def _assemble(
     objective, status = raw["objective"], raw["status"]
     x = raw["x"][best]
     name, ok, sentence = _core.statuses[status[best]]
+    params = {n: float(v) for n, v in problem.to_params(x).items()}
+    lost = [n for n, v in params.items() if not np.isfinite(v)]
+    if lost:
+        name, ok = "ran_off", False
+        sentence = f"{named(lost)} ran beyond the range of floating-point numbers; give bounds"
     return Fit(
         law=problem.law,
-        params={n: float(v) for n, v in problem.to_params(x).items()},
+        params=params,
         scale=problem.to_scale(x),
         objective=float(objective[best]),
         success=bool(ok),

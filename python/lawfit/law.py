@@ -64,12 +64,16 @@ def check_bounds(name: str, bounds: Any) -> tuple[float, float]:
     """Return bounds as two floats, or raise InputError naming the parameter."""
     try:
         low, high = (float(b) for b in bounds)
+    except OverflowError:
+        raise InputError(f"parameter {name}: a bound is too large for a float64") from None
     except (TypeError, ValueError):
         raise InputError(
             f"parameter {name}: bounds {bounds!r} must be a pair (lower, upper)"
         ) from None
     if math.isnan(low) or math.isnan(high) or low > high:
         raise InputError(f"parameter {name}: lower bound {low:g} is above upper bound {high:g}")
+    if low == math.inf or high == -math.inf:
+        raise InputError(f"parameter {name}: bounds ({low:g}, {high:g}) leave no finite value")
     return low, high
 
 

@@ -48,8 +48,11 @@ class Loss:
 
 
 def _require_positive(loss: Loss, name: str, value: float) -> None:
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
-        raise InputError(f"{type(loss).__name__}: {name} = {value!r} must be a positive number")
+    if not (isinstance(value, (int, float)) and 1e-100 <= value <= 1e100):
+        raise InputError(
+            f"{type(loss).__name__}: {name} = {value!r} must be a positive number, whose square "
+            "can be formed: from 1e-100 to 1e100"
+        )
 
 
 @dataclass(frozen=True)

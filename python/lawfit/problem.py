@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 Residual = Literal["log", "linear", "logit"]
 Scale = Literal["fixed", "fitted"]
 
+MOST = 1e60  # of weights, sigma and linear targets, so that no product of squares leaves float64
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -104,6 +106,7 @@ class Problem:
         # As in the table: the core takes it to the space of the residuals.
         self.target = runs.numbers(settings.target, needed_by="target")
         self._check_target()
+        self._check_sizes()
         positive = {v for v, c in zip(self.variables, self.columns, strict=True) if c.min() > 0}
         positive |= {
             name
@@ -189,6 +192,10 @@ class Problem:
                 usable = math.isfinite(given) and least <= given <= high
             except TypeError:
                 raise InputError(f"fixed: {parameter.name} = {given!r} is not a number") from None
+            except OverflowError:
+                raise InputError(
+                    f"fixed: {parameter.name} is too large for a float64 (at most 1.8e308)"
+                ) from None
             if not usable:
                 raise InputError(
                     f"fixed: {parameter.name} = {given:g} is outside its bounds "
@@ -217,6 +224,29 @@ class Problem:
         if not np.any(weight * (s.censored == 0.0)):
             raise InputError(
                 'every row is censored: with scale="fitted" at least one target must be known'
+            )
+
+    def _check_sizes(self) -> None:
+        """Refuse what cannot be squared and summed: nothing is scaled behind the user's back."""
+        s = self.settings
+        for what, values in (("weights", s.weights), ("sigma", s.sigma)):
+            if values is None:
+                continue
+            bad = np.flatnonzero((values != 0) & ((values < 1 / MOST) | (values > MOST)))
+            if bad.size:
+                raise InputError(
+                    f"{what}: {self.runs.row_label(int(bad[0]))} is {values[bad[0]]:g}; sizes from "
+                    f"{1 / MOST:g} to {MOST:g} can be used"
+                )
+        if s.residual != "linear":
+            return
+        size = np.abs(self.target)
+        i = int(size.argmax())
+        if size[i] > MOST or 0 < size[i] < 1 / MOST:
+            raise InputError(
+                f"{self.runs.source}: column {s.target!r}, {self.runs.row_label(i)}: "
+                f"{self.target[i]:g}, the largest size of the column, is not between {1 / MOST:g} "
+                f'and {MOST:g}, as squares need; change its unit, or take residual="log"'
             )
 
     def _check_target(self) -> None:
@@ -283,10 +313,11 @@ class Problem:
 
     def to_params(self, x: Floats) -> dict[str, Floats]:
         """Turn coordinates, shape (..., dimension), into every parameter in natural units."""
-        free = {
-            name: np.exp(x[..., k]) if self._is_log(name) else x[..., k].copy()
-            for k, name in enumerate(self.free)
-        }
+        with np.errstate(over="ignore"):  # a parameter that ran off is infinite, and reported so
+            free = {
+                name: np.exp(x[..., k]) if self._is_log(name) else x[..., k].copy()
+                for k, name in enumerate(self.free)
+            }
         fixed = self.settings.fixed
         return {
             n: np.full(x.shape[:-1], float(fixed[n])) if n in fixed else free[self.leader[n]].copy()
@@ -444,7 +475,7 @@ class Problem:
         for k, name in enumerate(self.free):
             largest = float(np.max(np.abs(starts[:, k])))
             if not self._is_log(name) and largest > 0:
-                typical[k] = share * largest
+                typical[k] = max(share * largest, 1e-300)
         return typical
 
     def refitted(self, weights: Floats, fixed: Mapping[str, float]) -> Problem:

@@ -40,6 +40,7 @@ _LIKE_MISSING = {text.lower() for text in MISSING} | {"-", "--", "?", "<na>", "#
 _POWERS = {"K": "e3", "M": "e6", "B": "e9", "G": "e9", "T": "e12", "%": "e-2"}
 _TEXT_SUFFIXES = ("", ".csv", ".tsv", ".txt")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
+MAX_BYTES = 1 << 30  # of a text file, after decompression: bounds the memory of a hostile one
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -358,9 +359,12 @@ def _load_file(path: Path) -> RawTable:
             ".parquet (or read it yourself and pass a DataFrame or a mapping of columns)"
         )
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(_too_long(path.name))
     return _read_delimited(_decode(data, path.name), suffix == ".tsv", path.name)
 
 
@@ -410,9 +414,17 @@ def _gunzip(data: bytes, source: str) -> bytes:
     import zlib
 
     try:
-        return gzip.decompress(data)
+        with gzip.open(io.BytesIO(data)) as file:
+            text = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{source}: is not a complete gzip file: {error}") from None
+    if len(text) > MAX_BYTES:
+        raise InputError(_too_long(source))
+    return text
+
+
+def _too_long(source: str) -> str:
+    return f"{source}: holds more than {MAX_BYTES >> 20} MB of text; save it as Parquet"
 
 
 def _read_delimited(text: str, is_tsv: bool, source: str) -> RawTable:
@@ -479,14 +491,15 @@ def _delimiter(text: str, usual: str) -> str:
 
 
 def _require_names(names: Sequence[str], source: str) -> None:
+    first_at: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
         if not name:
             raise InputError(
                 f"{source}: column {place} of {len(names)} has no name in the header "
                 "(pandas writes its index this way; use to_csv(..., index=False))"
             )
-        if name in names[: place - 1]:
-            first = names.index(name) + 1
+        first = first_at.setdefault(name, place)
+        if first != place:
             raise InputError(
                 f'{source}: two columns are named "{name}" (columns {first} and {place})'
             )

@@ -17,6 +17,7 @@ from ..progress import Progress, reporter
 from ..result import Fit
 from ..saving import Entries, from_number, read_json, to_number, write_json
 from ..tables import named
+from .checkpoints import refit_with_checkpoint
 from .draw_intervals import (
     METHODS,
     Interval,
@@ -322,6 +323,7 @@ def bootstrap(
     early_stop: bool = True,
     threads: int | None = None,
     executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress = False,
 ) -> Bootstrap:
     """Refit a law on resampled tables.
@@ -387,12 +389,16 @@ def bootstrap(
     executor : concurrent.futures.Executor, optional
         Whose processes do the draws, each with `threads` threads (default then: 1). The same bits
         as without one. See the page on embedding, "Clusters".
+    checkpoint : path, optional
+        A file that keeps the finished draws, written every 128 of them. The same call with the same
+        file goes on from there, whatever ended the process, to the bits of a call that was not
+        stopped. It stays when all is done; with more `draws` the call goes on from it too.
     progress : bool or callable(done, total)
 
     Raises
     ------
     InputError
-        If the request cannot be met.
+        If the request cannot be met, or the checkpoint is of another one.
     Interrupted
         On Ctrl-C; its `result` is the bootstrap made of the draws that were finished.
     """
@@ -409,18 +415,28 @@ def bootstrap(
     if studentize and problem.settings.censored is not None:
         raise InputError("studentize=True is not available for censored rows")
     seed, workers = seed_from(rng), workers_from(threads)
-    raw = refit(
-        fit,
-        resampling,
-        range(int(first_draw), int(first_draw) + int(draws)),
-        seed=seed,
-        spread=int(spread),
-        early_stop=early_stop,
-        covariance=studentize,
-        workers=workers,
-        report=reporter(progress, int(draws), "bootstrap draws"),
-        executor=executor,
-    )
+
+    def refits(part: range, early: bool, report: _core.Reporter | None) -> _core.BootstrapResult:
+        return refit(
+            fit,
+            resampling,
+            part,
+            seed=seed,
+            spread=int(spread),
+            early_stop=early,
+            covariance=studentize,
+            workers=workers,
+            report=report,
+            executor=executor,
+        )
+
+    numbers = range(int(first_draw), int(first_draw) + int(draws))
+    report = reporter(progress, int(draws), "bootstrap draws")
+    if checkpoint is None:
+        raw = refits(numbers, early_stop, report)
+    else:
+        request = (kind, by, length, multipliers, studentize, seed, int(spread))
+        raw = refit_with_checkpoint(checkpoint, fit, request, numbers, refits, early_stop, report)
     done = np.isfinite(raw["objective"])
     if not done.any() and not raw["interrupted"]:
         raise FitError("no bootstrap draw has a finite objective")
