@@ -425,6 +425,8 @@ void logsumexp(int n, double fixed_shift, double fixed_sum, int terms, const dou
     const auto tame = terms == 1   ? try_logsumexp_tame<1>
                       : terms == 2 ? try_logsumexp_tame<2>
                       : terms == 3 ? try_logsumexp_tame<3>
+                      : terms == 4 ? try_logsumexp_tame<4>
+                      : terms == 5 ? try_logsumexp_tame<5>
                                    : nullptr;
     if (tame && tame(n, fixed_shift, fixed_sum, coefficient, x, out, share, fixed_share)) return;
 

@@ -28,9 +28,13 @@ BoxStep::~BoxStep() = default;
 
 namespace {
 
+constexpr Eigen::Index small = 16;
+
 // Cholesky factor and solution by plain loops, factor and b overwritten: for the handful of
 // parameters that most laws have this takes a fifth of the time of Eigen's general code, while Eigen's
 // code for sizes known to the compiler, as fast, would take longer to compile than the whole library.
+// Where the size is known whole columns are updated, for loops of one length; what that leaves above
+// the diagonal means nothing.
 template <int size>  // 0: n decides
 bool solve_small(Eigen::MatrixXd& factor, Eigen::VectorXd& right, Eigen::Index any_size) {
     const Eigen::Index n = size ? size : any_size;
@@ -39,11 +43,14 @@ bool solve_small(Eigen::MatrixXd& factor, Eigen::VectorXd& right, Eigen::Index a
     const Eigen::Index stride = factor.outerStride();
     for (Eigen::Index j = 0; j < n; ++j) {
         double* const column = a + j * stride;
+        double sums[size ? size : small];
+        for (Eigen::Index i = 0; i < n; ++i) sums[i] = column[i];
         for (Eigen::Index k = 0; k < j; ++k) {
             const double* const previous = a + k * stride;
             const double factor_jk = previous[j];
-            for (Eigen::Index i = j; i < n; ++i) column[i] -= factor_jk * previous[i];
+            for (Eigen::Index i = size ? 0 : j; i < n; ++i) sums[i] -= factor_jk * previous[i];
         }
+        for (Eigen::Index i = 0; i < n; ++i) column[i] = sums[i];
         if (!(column[j] > 0.0)) return false;
         const double inverse = 1.0 / std::sqrt(column[j]);
         for (Eigen::Index i = j; i < n; ++i) column[i] *= inverse;
@@ -68,8 +75,6 @@ bool solve_general(Eigen::MatrixXd& factor, Eigen::VectorXd& b, Eigen::Index n) 
     return true;
 }
 
-constexpr Eigen::Index small = 16;
-
 bool solve_positive_definite(Eigen::MatrixXd& factor, Eigen::VectorXd& b, Eigen::Index n) {
     switch (n) {
         case 2: return solve_small<2>(factor, b, n);
@@ -78,6 +83,8 @@ bool solve_positive_definite(Eigen::MatrixXd& factor, Eigen::VectorXd& b, Eigen:
         case 5: return solve_small<5>(factor, b, n);
         case 6: return solve_small<6>(factor, b, n);
         case 7: return solve_small<7>(factor, b, n);
+        case 8: return solve_small<8>(factor, b, n);
+        case 9: return solve_small<9>(factor, b, n);
         default: return n <= small ? solve_small<0>(factor, b, n) : solve_general(factor, b, n);
     }
 }
@@ -96,15 +103,21 @@ bool BoxStep::solve_free(const Vector& g, const Vector& d) {
 
 bool BoxStep::solve_free_full(const Vector& g, const Vector& d) {
     const auto n = static_cast<Eigen::Index>(free_.size());
+    if (active_count_ == 0) {
+        reduced_ = full_;
+        right_ = -g;
+        if (!solve_positive_definite(reduced_, right_, n)) return false;
+        target_ = right_;
+        return target_.allFinite();
+    }
     for (Eigen::Index a = 0; a < n; ++a) {
         const int i = free_[static_cast<std::size_t>(a)];
         double r = -g[i];
-        if (active_count_ > 0)
-            for (int j = 0; j < dimension_; ++j)
-                if (side_[static_cast<std::size_t>(j)] != 0) r -= full_(i, j) * d[j];
+        for (int j = 0; j < dimension_; ++j)
+            if (side_[static_cast<std::size_t>(j)] != 0) r -= full_(i, j) * d[j];
         right_[a] = r;
-        for (Eigen::Index b = 0; b <= a; ++b)
-            reduced_(a, b) = full_(i, free_[static_cast<std::size_t>(b)]);
+        for (Eigen::Index b = 0; b < n; ++b)
+            reduced_(b, a) = full_(free_[static_cast<std::size_t>(b)], i);
     }
     if (!solve_positive_definite(reduced_, right_, n)) return false;
     for (Eigen::Index a = 0; a < n; ++a) target_[free_[static_cast<std::size_t>(a)]] = right_[a];

@@ -11,7 +11,7 @@ namespace {
 constexpr double near_one_end = 0.5, near_several = 0.03, near_others = 1.5;
 constexpr double least_trust = 0.05;
 constexpr std::size_t most_segments = 5000;
-constexpr std::size_t most_bins = 64, fewest_in_bin = 16;
+constexpr std::size_t most_bins = 256, fewest_in_bin = 8;
 
 }  // namespace
 
@@ -28,19 +28,25 @@ void Paths::clear() {
     published_ = 0;
 }
 
+// How far from a path, in lengths of its step, another path can have a say.
+double Paths::alarm() const { return one_end_ ? trust_ * near_one_end : near_others; }
+
 long Paths::find(const double* x, const double* step, double f) const {
     if (published_ == 0 || trust_ < least_trust) return -1;
     const double nearness = trust_ * (one_end_ ? near_one_end : near_several);
-    const double alarm = one_end_ ? nearness : near_others;
+    const double alarm = this->alarm();
     const double reach = (1.0 + alarm) * (1.0 + alarm);
     const std::size_t bin = bin_of(f);
     long end = -1;
     bool met = false;
-    const double across = x[axis_];
+    const double first = x[axes_[0]], second = x[axes_[1]];
     for (std::size_t k = bin_begin_[bin]; k < bin_begin_[bin + 1]; ++k) {
         const Entry& entry = entries_[k];
-        if (f > entry.high || f < entry.low || across < entry.left || across > entry.right)
-            continue;
+        // Without branches, of which each would go either way.
+        const bool apart = (f > entry.high) | (f < entry.low) | (first < entry.left[0]) |
+                           (first > entry.right[0]) | (second < entry.left[1]) |
+                           (second > entry.right[1]);
+        if (apart) continue;
         const Segment& segment = segments_[entry.segment];
         const double* a = points_.data() + segment.at;
         const double* d = a + dimension_;
@@ -81,12 +87,13 @@ void Paths::distrust() { trust_ *= 0.25; }
 
 void Paths::add(const Path& path, long end) {
     const auto p = static_cast<std::size_t>(dimension_);
+    const bool had_one_end = one_end_;
     for (std::size_t i = 0; i + 1 < path.f.size(); ++i) {
-        if (segments_.size() >= most_segments) return;
+        if (segments_.size() >= most_segments) break;
         const double* a = path.x.data() + i * p;
         if (i > 0) {
             for (std::size_t k = 0; k < p; ++k) step_[k] = a[k] - a[k - p];
-            if (find(a, step_.data(), path.f[i]) == end) return;
+            if (find(a, step_.data(), path.f[i]) == end) break;
         }
         Segment segment{end, path.f[i], path.f[i + 1], 0.0, points_.size()};
         for (std::size_t k = 0; k < p; ++k) segment.square += (a[p + k] - a[k]) * (a[p + k] - a[k]);
@@ -96,7 +103,7 @@ void Paths::add(const Path& path, long end) {
         segments_.push_back(segment);
         one_end_ = one_end_ && segments_.front().end == end;
     }
-    if (segments_.size() > published_ + published_ / 4) publish();
+    if (segments_.size() > published_ + published_ / 4 || one_end_ != had_one_end) publish();
 }
 
 void Paths::publish() {
@@ -107,7 +114,7 @@ void Paths::publish() {
     for (std::size_t s = 0; s < segments_.size(); s += step) edges_.push_back(segments_[s].high);
     std::sort(edges_.begin(), edges_.end());
     edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
-    choose_axis();
+    choose_axes();
     // Counted first, then filled in from the end of each bin's share.
     bin_begin_.assign(edges_.size() + 2, 0);
     for (const Segment& segment : segments_)
@@ -117,17 +124,21 @@ void Paths::publish() {
     for (std::size_t s = segments_.size(); s-- > 0;) {
         const Segment& segment = segments_[s];
         const double* a = points_.data() + segment.at;
-        const double from = a[axis_], to = from + a[dimension_ + axis_];
-        const double margin = near_others * std::sqrt(segment.square);
-        const Entry entry{segment.high, segment.low, std::min(from, to) - margin,
-                          std::max(from, to) + margin, s};
+        const double margin = alarm() * std::sqrt(segment.square);
+        Entry entry{segment.high, segment.low, {}, {}, s};
+        for (int k = 0; k < 2; ++k) {
+            const double from = a[axes_[k]], to = from + a[dimension_ + axes_[k]];
+            entry.left[k] = std::min(from, to) - margin;
+            entry.right[k] = std::max(from, to) + margin;
+        }
         for (std::size_t b = bin_of(segment.low); b <= bin_of(segment.high); ++b)
             entries_[--bin_begin_[b]] = entry;
     }
 }
 
-void Paths::choose_axis() {
-    double widest = -1.0;
+void Paths::choose_axes() {
+    double widest = -1.0, next = -1.0;
+    axes_[0] = axes_[1] = 0;
     for (int i = 0; i < dimension_; ++i) {
         double total = 0.0, squares = 0.0;
         for (const Segment& segment : segments_) {
@@ -138,8 +149,13 @@ void Paths::choose_axis() {
         const auto count = static_cast<double>(segments_.size());
         const double variance = squares / count - (total / count) * (total / count);
         if (variance > widest) {
+            next = widest;
+            axes_[1] = axes_[0];
             widest = variance;
-            axis_ = i;
+            axes_[0] = i;
+        } else if (variance > next) {
+            next = variance;
+            axes_[1] = i;
         }
     }
 }

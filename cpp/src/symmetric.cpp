@@ -51,6 +51,19 @@ void SymmetricMatrix::add_to_diagonal(double factor, const Vector& diagonal) {
 
 void SymmetricMatrix::multiply(const Vector& x, Vector& y) const {
     y.setZero(dimension());
+    if (pattern_->is_full()) {
+        const double* value = values_.data();
+        const int n = dimension();
+        for (int j = 0; j < n; ++j) {
+            double sum = *value++ * x[j];
+            for (int i = j + 1; i < n; ++i, ++value) {
+                y[i] += *value * x[j];
+                sum += *value * x[i];
+            }
+            y[j] += sum;
+        }
+        return;
+    }
     for (int j = 0; j < dimension(); ++j) {
         int entry = pattern_->begin(j);
         double sum = values_[entry] * x[j];
@@ -64,10 +77,15 @@ void SymmetricMatrix::multiply(const Vector& x, Vector& y) const {
 }
 
 void SymmetricMatrix::to_full(Matrix& full) const {
-    if (pattern_->is_full())
-        full.resize(dimension(), dimension());
-    else
-        full.setZero(dimension(), dimension());
+    if (pattern_->is_full()) {
+        const int n = dimension();
+        full.resize(n, n);
+        const double* value = values_.data();
+        for (int j = 0; j < n; ++j)
+            for (int i = j; i < n; ++i) full(i, j) = full(j, i) = *value++;
+        return;
+    }
+    full.setZero(dimension(), dimension());
     for (int j = 0; j < dimension(); ++j)
         for (int entry = pattern_->begin(j); entry < pattern_->begin(j + 1); ++entry)
             full(pattern_->row(entry), j) = full(j, pattern_->row(entry)) = values_[entry];

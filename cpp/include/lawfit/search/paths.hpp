@@ -50,12 +50,14 @@ private:
         double square;     // its squared length
         std::size_t at;    // of its first point in points_, followed by its direction
     };
-    // What rules most segments out: their heights, and what they span on one axis with a margin.
+    // What rules most segments out: their heights, and what they span on two axes with a margin.
     struct Entry {
-        double high, low, left, right;
+        double high, low;
+        double left[2], right[2];
         std::size_t segment;
     };
-    void choose_axis();
+    double alarm() const;
+    void choose_axes();
     bool goes_along(const double* step, const double* direction, double square) const;
 
     int dimension_;
@@ -68,7 +70,7 @@ private:
     std::vector<double> edges_;   // heights between bins, rising
     std::vector<Entry> entries_;  // segments that reach into each bin, bin after bin
     std::vector<std::size_t> bin_begin_;
-    int axis_ = 0;  // the coordinate that tells segments apart best
+    int axes_[2] = {0, 0};  // the coordinates that tell segments apart best
 };
 
 // Records the path of a start and, given paths, ends it where it meets one.
