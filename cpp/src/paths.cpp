@@ -10,7 +10,8 @@ namespace {
 // with another end may be within near_others.
 constexpr double near_one_end = 0.5, near_several = 0.03, near_others = 1.5;
 constexpr double least_trust = 0.05;
-constexpr std::size_t most_segments = 5000;
+// The share of an end leaves room for those that are found later.
+constexpr std::size_t most_segments_of_an_end = 5000, most_segments = 20000;
 constexpr std::size_t most_bins = 256, fewest_in_bin = 8;
 
 }  // namespace
@@ -23,6 +24,7 @@ std::size_t Paths::bin_of(double f) const {
 void Paths::clear() {
     points_.clear();
     segments_.clear();
+    kept_.clear();
     one_end_ = true;
     trust_ = 1.0;
     published_ = 0;
@@ -88,8 +90,11 @@ void Paths::distrust() { trust_ *= 0.25; }
 void Paths::add(const Path& path, long end) {
     const auto p = static_cast<std::size_t>(dimension_);
     const bool had_one_end = one_end_;
+    // Seen even where nothing more is kept: with it every claim is judged more strictly.
+    one_end_ = one_end_ && (segments_.empty() || segments_.front().end == end);
+    std::size_t& kept = kept_[end];
     for (std::size_t i = 0; i + 1 < path.f.size(); ++i) {
-        if (segments_.size() >= most_segments) break;
+        if (kept >= most_segments_of_an_end || segments_.size() >= most_segments) break;
         const double* a = path.x.data() + i * p;
         if (i > 0) {
             for (std::size_t k = 0; k < p; ++k) step_[k] = a[k] - a[k - p];
@@ -101,14 +106,15 @@ void Paths::add(const Path& path, long end) {
         points_.insert(points_.end(), a, a + p);
         for (std::size_t k = 0; k < p; ++k) points_.push_back(a[p + k] - a[k]);
         segments_.push_back(segment);
-        one_end_ = one_end_ && segments_.front().end == end;
+        ++kept;
     }
     if (segments_.size() > published_ + published_ / 4 || one_end_ != had_one_end) publish();
 }
 
 void Paths::publish() {
-    if (published_ == segments_.size()) return;
+    if (published_ == segments_.size() && published_one_end_ == one_end_) return;
     published_ = segments_.size();
+    published_one_end_ = one_end_;
     edges_.clear();
     const std::size_t step = std::max(fewest_in_bin, segments_.size() / most_bins);
     for (std::size_t s = 0; s < segments_.size(); s += step) edges_.push_back(segments_[s].high);

@@ -7,6 +7,7 @@
 // goes on.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include <lawfit/solver/solver.hpp>
@@ -64,11 +65,13 @@ private:
     double trust_ = 1.0;
     bool one_end_ = true;        // every path has the same
     std::size_t published_ = 0;  // segments that find() knows
+    bool published_one_end_ = true;
     std::vector<double> step_;
     std::vector<double> points_;
     std::vector<Segment> segments_;
-    std::vector<double> edges_;   // heights between bins, rising
-    std::vector<Entry> entries_;  // segments that reach into each bin, bin after bin
+    std::map<long, std::size_t> kept_;  // segments of each end
+    std::vector<double> edges_;         // heights between bins, rising
+    std::vector<Entry> entries_;        // segments that reach into each bin, bin after bin
     std::vector<std::size_t> bin_begin_;
     int axes_[2] = {0, 0};  // the coordinates that tell segments apart best
 };
