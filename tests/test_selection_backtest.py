@@ -176,8 +176,7 @@ def test_the_grid_of_training() -> None:
     for s in tested.splits:
         at = int(s.facts["models"]) - 1, [0.3, 1.0].index(s.facts["share"])
         assert grid["are"][at] == pytest.approx(s.outside.are, nan_ok=True)
-    assert grid["are"][4, 1] < 0.01
-    assert grid["are"][4, 1] < grid["are"][0, 0] or math.isnan(grid["are"][0, 0])
+    assert grid["are"][4, 1] < 0.002  # one model alone says nothing of N: [0, 0] is luck
     with pytest.raises(lf.InputError, match="TrainingGrid"):
         lf.backtest("chinchilla", table, steps=1).grid()
 

@@ -26,10 +26,13 @@ int main() {
                     noise);
     }
 
+    Objective::Data runs;
+    runs.columns = {x.data()};
+    runs.target = y.data();
+    runs.rows = 100;
     const Objective objective(
-        Program(law), {{x.data()}, y.data(), nullptr, nullptr, 100},
-        {{LossKind::linear, 1e-3, 1e-3, 1e-3}, false, 0.0},  // Huber
-        {{0, 1, 2}, {0.0, 0.0, 0.0}, 3},                     // all free
+        Program(law), runs, {{LossKind::linear, 1e-3, 1e-3, 1e-3}, false, 0.0},  // Huber
+        {{0, 1, 2}, {0.0, 0.0, 0.0}, 3},                                         // all free
         {Vector::Constant(3, -INFINITY), Vector::Constant(3, INFINITY), Vector::Ones(3)});
     const std::vector<double> starts = {-1, 0, 0.1, -1, 10, 0.5, 1, 0, 0.1, 1, 10, 0.5};
     Monitor monitor;

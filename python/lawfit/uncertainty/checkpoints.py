@@ -81,6 +81,8 @@ def refit_with_checkpoint(
                     continue
                 kept[name] = raw
                 _write(Path(path), key, kept)
+                if report is not None:  # fast chunks end before the core would report
+                    report(part.start - draws.start + len(part))
             found[part.start] = kept[name]
         return found
 
