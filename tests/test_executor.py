@@ -263,9 +263,13 @@ def test_an_executor_that_is_shut_down() -> None:
     assert [result and result["sum"] for result in outcome.results] == [10, 11, 12]
 
 
-def test_errors_of_a_part_reach_the_caller(pool: Executor) -> None:
-    with pytest.raises(lf.InputError, match="this part cannot be done"):
-        share(pool, Job(_same, _refuse, 0), range(3))
+def test_errors_of_a_part_reach_the_caller() -> None:
+    # Threads: a new process need not be able to import this module.
+    with (
+        ThreadPoolExecutor(2) as threads,
+        pytest.raises(lf.InputError, match="this part cannot be done"),
+    ):
+        share(threads, Job(_same, _refuse, 0), range(3))
 
 
 def test_what_no_process_can_load(pool: Executor) -> None:
