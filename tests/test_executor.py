@@ -18,7 +18,7 @@ import pytest
 
 import lawfit as lf
 from lawfit.distribution import Job, cut, share
-from lawfit.uncertainty.refits import _with_followed
+from lawfit.uncertainty.refits import with_followed
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_which_draws_are_replaced() -> None:
         "evaluations": np.array([1, 2, 3]), "own_covariance": np.eye(2), "claims_failed": False,
     }  # fmt: skip
     new = old | {"x": np.ones((3, 2)), "followed": np.ones(3, dtype=bool)}
-    merged = _with_followed(old, new)
+    merged = with_followed(old, new)
     np.testing.assert_array_equal(merged["x"], [[0, 0], [1, 1], [1, 1]])
     np.testing.assert_array_equal(merged["evaluations"], [1, 4, 6])
     np.testing.assert_array_equal(merged["followed"], True)

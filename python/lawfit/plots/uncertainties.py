@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..tables import named
-from .style import COLORS, FAINT, log_axis, styled, symbol
+from .style import COLORS, FAINT, is_wide, log_axis, styled, symbol
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -218,8 +218,7 @@ def _histogram(
     confidence_level: float,
 ) -> None:
     low, high = boot.interval(values, confidence_level)
-    wide = values.min() > 0 and values.max() / values.min() > 8
-    bins = np.geomspace(values.min(), values.max(), 31) if wide else 30
+    bins = np.geomspace(values.min(), values.max(), 31) if is_wide(values) else 30
     counts, edges, bars = ax.hist(values, bins=bins, color="#c9d6e4", linewidth=0)
     for left, right, bar in zip(edges, edges[1:], bars, strict=False):
         if left >= low and right <= high:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from ..uncertainty.quantiles import incomplete_beta
+
 __all__ = ["chi2_tail", "f_tail"]
 
 TINY = 1e-300
@@ -23,7 +25,7 @@ def f_tail(value: float, above: float, below: float) -> float:
     """Return the probability of more than `value` with `above` and `below` degrees of freedom."""
     if not value > 0:
         return 1.0 if value <= 0 else math.nan
-    return _beta_share(below / 2.0, above / 2.0, below / (below + above * value))
+    return incomplete_beta(below / 2.0, above / 2.0, below / (below + above * value))
 
 
 def _gamma_tail(a: float, x: float) -> float:
@@ -42,27 +44,6 @@ def _gamma_tail(a: float, x: float) -> float:
         return (1.0, x + 1.0 - a) if k == 0 else (-k * (k - a), x + 2.0 * k + 1.0 - a)
 
     return front * _fraction(pair)
-
-
-def _beta_share(a: float, b: float, x: float) -> float:
-    """Return the regularised incomplete beta function."""
-    if x <= 0.0 or x >= 1.0:
-        return 0.0 if x <= 0.0 else 1.0
-    if x > (a + 1.0) / (a + b + 2.0):  # the fraction converges slowly there
-        return 1.0 - _beta_share(b, a, 1.0 - x)
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
-
-    def pair(k: int) -> tuple[float, float]:
-        if k == 0:
-            return 1.0, 1.0
-        m = k // 2
-        if k % 2:
-            return -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)), 1.0
-        return m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), 1.0
-
-    return front / a * _fraction(pair)
 
 
 def _fraction(pair: Callable[[int], tuple[float, float]]) -> float:

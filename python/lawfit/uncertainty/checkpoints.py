@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import InputError
 from ..result import Fit
+from .refits import with_followed
 
 __all__ = ["refit_with_checkpoint"]
 
@@ -91,7 +92,7 @@ def refit_with_checkpoint(
     if failed:  # no claim is trusted once one was wrong, in whatever chunk
         trusting = [p for p in parts if p.start in first and not first[p.start]["claims_failed"]]
         for start, followed in run(False, trusting).items():
-            first[start] = _with_followed(first[start], followed)
+            first[start] = with_followed(first[start], followed)
     return _joined(first, parts, failed, interrupted)
 
 
@@ -156,18 +157,6 @@ def _write(path: Path, key: str, kept: dict[str, Raw]) -> None:
                 f"checkpoint {path} cannot be written: {error.strerror or error}"
             ) from None
         raise
-
-
-def _with_followed(trusting: Raw, followed: Raw) -> Raw:
-    """Replace the draws of which not all starts were followed."""
-    replaced = ~trusting["followed"]
-    merged = dict(trusting)
-    for name, old in trusting.items():
-        if name in _ONCE or old is None:
-            continue
-        new = followed[name] + (old if name == "evaluations" else 0)
-        merged[name] = np.where(replaced.reshape(-1, *[1] * (old.ndim - 1)), new, old)
-    return merged
 
 
 def _joined(found: dict[int, Raw], parts: list[range], failed: bool, interrupted: bool) -> Raw:

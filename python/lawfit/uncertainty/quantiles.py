@@ -7,7 +7,14 @@ from statistics import NormalDist
 
 from ..errors import InputError
 
-__all__ = ["check_level", "joint_quantile", "normal_quantile", "t_quantile", "two_sided"]
+__all__ = [
+    "check_level",
+    "incomplete_beta",
+    "joint_quantile",
+    "normal_quantile",
+    "t_quantile",
+    "two_sided",
+]
 
 
 def check_level(confidence_level: float) -> float:
@@ -71,15 +78,18 @@ def joint_quantile(confidence_level: float, dof: float = math.inf) -> float:
 def _upper_tail(t: float, dof: float) -> float:
     """Return P(T > t) for t >= 0: half the incomplete beta function I_x(dof / 2, 1 / 2)."""
     x = dof / (dof + t * t)
-    return 0.5 * _incomplete_beta(0.5 * dof, 0.5, x)
+    return 0.5 * incomplete_beta(0.5 * dof, 0.5, x)
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """Return I_x(a, b) by the continued fraction, DLMF 8.17.22, in Lentz's form."""
+def incomplete_beta(a: float, b: float, x: float) -> float:
+    """Return I_x(a, b), the regularised incomplete beta function.
+
+    By the continued fraction, DLMF 8.17.22, in Lentz's form.
+    """
     if x <= 0.0 or x >= 1.0:
         return float(x > 0.0)
     if x > (a + 1.0) / (a + b + 2.0):
-        return 1.0 - _incomplete_beta(b, a, 1.0 - x)
+        return 1.0 - incomplete_beta(b, a, 1.0 - x)
     log_front = (
         math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     )

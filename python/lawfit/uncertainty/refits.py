@@ -19,7 +19,7 @@ from ..tables import named
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["parameters_of", "refit", "shortages", "table_of"]
+__all__ = ["parameters_of", "refit", "shortages", "table_of", "with_followed"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -113,7 +113,7 @@ def _refit_elsewhere(
         followed, interrupted = run(False, again, None)
         for k, new in zip(again, followed, strict=True):
             if new is not None:
-                results[k] = _with_followed(results[k], new)
+                results[k] = with_followed(results[k], new)
     dimension = data[2].shape[1]
     empty = {
         "x": np.full(dimension, np.nan), "objective": np.nan, "status": _NOT_RUN,
@@ -133,7 +133,7 @@ def _refit_elsewhere(
     }
 
 
-def _with_followed(trusting: dict[str, Any], followed: dict[str, Any]) -> dict[str, Any]:
+def with_followed(trusting: dict[str, Any], followed: dict[str, Any]) -> dict[str, Any]:
     """Replace the draws of which not all starts were followed."""
     replaced = ~trusting["followed"]
     merged = dict(trusting)
