@@ -10,6 +10,7 @@ import resource
 import sys
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 
@@ -17,36 +18,14 @@ import atheris
 import numpy as np
 
 import lawfit as lf
-from lawfit import (
-    compiler,
-    expression,
-    fitting,
-    formula,
-    law,
-    laws,
-    losses,
-    problem,
-    result,
-    runs,
-    tables,
-)
+from lawfit import formula, result, tables
 from lawfit.compiler import evaluate_columns
 from lawfit.runs import Runs
 
 # An editable installation has an importer of its own, which atheris cannot hook into.
-for module in (
-    compiler,
-    expression,
-    fitting,
-    formula,
-    law,
-    laws,
-    losses,
-    problem,
-    result,
-    runs,
-    tables,
-):
+MODULES = "compiler expression fitting formula law laws losses problem result runs tables".split()
+for name in MODULES:
+    module = import_module(f"lawfit.{name}")
     for thing in list(vars(module).values()):
         inside = vars(thing).values() if isinstance(thing, type) else (thing,)
         for function in inside:

@@ -5,9 +5,8 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <tuple>
 
-#include "views.hpp"
+#include "settings.hpp"
 
 using namespace lawfit;
 
@@ -22,17 +21,6 @@ const std::map<std::string, Kind> kinds = {
     {"density", Kind::density},
 };
 
-const std::map<std::string, LossKind> loss_kinds = {
-    {"squared", LossKind::squared},
-    {"linear", LossKind::linear},
-    {"cauchy", LossKind::cauchy},
-    {"logcosh", LossKind::logcosh},
-};
-
-using LossTuple = std::tuple<std::string, double, double, double>;
-
-using IntArray = py::array_t<int, py::array::c_style | py::array::forcecast>;
-
 Resampling make_resampling(const std::string& kind, const IntArray& unit, const IntArray& strata,
                            int length, bool webb, const LossTuple& density, double spread) {
     Resampling r;
@@ -43,13 +31,7 @@ Resampling make_resampling(const std::string& kind, const IntArray& unit, const 
     r.strata.assign(strata.data(), strata.data() + strata.size());
     r.length = length;
     r.webb = webb;
-    const auto& [loss, above, below, core] = density;
-    const auto found_loss = loss_kinds.find(loss);
-    require(found_loss != loss_kinds.end(), "there is no loss kind \"" + loss + "\"");
-    r.density.kind = found_loss->second;
-    r.density.above = above;
-    r.density.below = below;
-    r.density.core = core;
+    r.density = loss_spec(density);
     r.spread = spread;
     r.check();
     return r;
@@ -85,10 +67,7 @@ py::dict run(const Objective& objective, const Resampling& resampling, const Arr
     const py::ssize_t p = objective.dimension();
     require(starts.ndim() == 2 && starts.shape(1) == p && starts.shape(0) >= 1,
             "starts must have shape (1 or more, " + std::to_string(p) + ")");
-    SolverOptions solver;
-    solver.tolerance = tolerance;
-    solver.max_evaluations = max_evaluations;
-    solver.check();
+    const SolverOptions solver = solver_options(tolerance, max_evaluations);
     const BootstrapOptions options{seed, first_draw, draws, early_stop, covariance, threads};
     const double* data = starts.data();
     const int count = static_cast<int>(starts.shape(0));

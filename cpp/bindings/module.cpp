@@ -134,12 +134,6 @@ std::unique_ptr<Objective> make_objective(
         std::move(added));
 }
 
-void require_points(const Objective& objective, const Array& points, const char* what) {
-    require(points.ndim() == 2 && points.shape(1) == objective.dimension(),
-            std::string(what) + " must have shape (count, " +
-                std::to_string(objective.dimension()) + ")");
-}
-
 py::dict run_multistart(const Objective& objective, const Array& starts, double tolerance,
                         int max_evaluations, bool early_stop, int threads,
                         const py::object& progress) {

@@ -2,7 +2,7 @@
 
 #include <pybind11/stl.h>
 
-#include "views.hpp"
+#include "settings.hpp"
 
 using namespace lawfit;
 
@@ -25,9 +25,7 @@ py::dict run_walk_rays(const Objective& objective, const Array& x, const Array& 
     ray_options.height_step = height_step;
     ray_options.height_end = height_end;
     ray_options.max_points = max_points;
-    SolverOptions options;
-    options.tolerance = tolerance;
-    options.max_evaluations = max_evaluations;
+    const SolverOptions options = solver_options(tolerance, max_evaluations);
     const double* direction = directions.data();
     const double* far = reach.data();
     const RayPoints r = watched(progress, [&](Monitor& monitor) {
@@ -50,11 +48,8 @@ py::dict run_walk_rays(const Objective& objective, const Array& x, const Array& 
 py::dict run_solve_held(const Objective& objective, const Array& starts,
                         const std::vector<int>& held, double tolerance, int max_evaluations,
                         int threads, const py::object& progress) {
-    require(starts.ndim() == 2 && starts.shape(1) == objective.dimension(),
-            "starts must have shape (count, " + std::to_string(objective.dimension()) + ")");
-    SolverOptions options;
-    options.tolerance = tolerance;
-    options.max_evaluations = max_evaluations;
+    require_points(objective, starts, "starts");
+    const SolverOptions options = solver_options(tolerance, max_evaluations);
     const double* data = starts.data();
     const long count = static_cast<long>(starts.shape(0));
     const HeldSolutions r = watched(progress, [&](Monitor& monitor) {

@@ -31,22 +31,12 @@ inline std::vector<const double*> column_pointers(const lawfit::Program& program
 }
 
 inline lawfit::LossSpec loss_spec(const LossTuple& loss) {
-    using lawfit::LossKind;
     const auto& [kind, above, below, core] = loss;
     lawfit::LossSpec spec;
     spec.above = above;
     spec.below = below;
     spec.core = core;
-    if (kind == "squared")
-        spec.kind = LossKind::squared;
-    else if (kind == "linear")
-        spec.kind = LossKind::linear;
-    else if (kind == "cauchy")
-        spec.kind = LossKind::cauchy;
-    else if (kind == "logcosh")
-        spec.kind = LossKind::logcosh;
-    else
-        throw py::value_error("there is no loss kind \"" + kind + "\"");
+    require(lawfit::loss_kind_from_name(kind, spec.kind), "there is no loss kind \"" + kind + "\"");
     return spec;
 }
 
@@ -63,4 +53,11 @@ inline lawfit::SolverOptions solver_options(double tolerance, int max_evaluation
     options.max_evaluations = max_evaluations;
     options.check();
     return options;
+}
+
+inline void require_points(const lawfit::Objective& objective, const Array& points,
+                           const char* what) {
+    require(points.ndim() == 2 && points.shape(1) == objective.dimension(),
+            std::string(what) + " must have shape (count, " +
+                std::to_string(objective.dimension()) + ")");
 }

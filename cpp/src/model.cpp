@@ -99,16 +99,7 @@ std::pair<double, double> range(const Json& object, const char* key) {
 kernels::LossSpec loss_from(const Json& loss) {
     kernels::LossSpec spec;
     const std::string kind = text(loss, "kind");
-    if (kind == "squared")
-        spec.kind = kernels::LossKind::squared;
-    else if (kind == "linear")
-        spec.kind = kernels::LossKind::linear;
-    else if (kind == "cauchy")
-        spec.kind = kernels::LossKind::cauchy;
-    else if (kind == "logcosh")
-        spec.kind = kernels::LossKind::logcosh;
-    else
-        fail("there is no loss kind \"" + kind + "\"");
+    if (!loss_kind_from_name(kind, spec.kind)) fail("there is no loss kind \"" + kind + "\"");
     spec.above = number(entry(loss, "above"), "above");
     spec.below = number(entry(loss, "below"), "below");
     spec.core = number(entry(loss, "core"), "core");

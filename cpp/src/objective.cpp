@@ -46,6 +46,20 @@ Buffer gathered(const RowLayout& layout, const double* values) {
 
 }  // namespace
 
+bool loss_kind_from_name(const std::string& name, LossKind& kind) {
+    if (name == "squared")
+        kind = LossKind::squared;
+    else if (name == "linear")
+        kind = LossKind::linear;
+    else if (name == "cauchy")
+        kind = LossKind::cauchy;
+    else if (name == "logcosh")
+        kind = LossKind::logcosh;
+    else
+        return false;
+    return true;
+}
+
 Objective::Objective(Program program, const Data& data, const Terms& terms,
                      Parameterisation parameterisation, Bounds bounds,
                      std::vector<Penalty> penalties)

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <lawfit/aligned.hpp>
@@ -28,6 +29,10 @@ namespace lawfit {
 
 using kernels::LossKind;
 using kernels::LossSpec;
+
+// A loss by the name of its kind: squared, linear, cauchy or logcosh. False when there is none.
+bool loss_kind_from_name(const std::string& name, LossKind& kind);
+
 // How the program's parameters follow from the free ones, segment by segment: source[s, k] is the
 // index in x of parameter k in segment s, or -1 for a parameter fixed at value[s, k]. Several
 // parameters with one source are tied.
