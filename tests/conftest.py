@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 import lawfit as lf
 from lawfit.runs import Runs, read
 
-ROOT = Path(__file__).parents[1]
+from .real_runs import FOLDER
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,8 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def chinchilla_csv() -> Path:
     """The 240 runs that Besiroglu et al. read off a figure of Hoffmann et al."""
-    folder = Path(os.environ.get("LAWFIT_DATA") or ROOT.parent / "shared" / "data")
-    path = folder / "chinchilla_svg_240.csv"
+    path = FOLDER / "chinchilla_svg_240.csv"
     if not path.exists():
         pytest.skip(f"no {path}; set LAWFIT_DATA to the folder with the shared data")
     return path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +12,7 @@ import scipy.optimize
 import lawfit as lf
 
 from .nist_problems import FORMULAS, parameter_digits, read_problem
+from .real_runs import FOLDER, needs_real_runs
 
 X = np.linspace(0.0, 4.0, 50)
 RNG = np.random.default_rng(7)
@@ -343,17 +342,13 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 # --- certified problems -----------------------------------------------------------------------
 
-NIST = Path(os.environ.get("LAWFIT_DATA") or Path(__file__).parents[2] / "shared/data") / "nist"
 
-
-@pytest.mark.skipif(
-    not NIST.is_dir(), reason=f"no {NIST}; set LAWFIT_DATA to the folder with the shared data"
-)
+@needs_real_runs
 @pytest.mark.filterwarnings("ignore:Covariance")
 @pytest.mark.parametrize("n_starts", [pytest.param(None, marks=pytest.mark.slow), 1])
 def test_certified_values_from_both_starts(n_starts: int | None) -> None:
     for name, formula in FORMULAS.items():
-        problem = read_problem(NIST, name)
+        problem = read_problem(FOLDER / "nist", name)
         columns = {key: problem.columns[key] for key in problem.predictors}
         functions = {f: getattr(np, f) for f in ("exp", "cos", "sin", "arctan")}
         code = f"lambda X, {', '.join(problem.names)}: {formula}"

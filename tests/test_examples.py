@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from .real_runs import FOLDER, needs_real_runs
+
 ROOT = Path(__file__).parents[1]
-FOLDER = Path(os.environ.get("LAWFIT_DATA") or ROOT.parent / "shared" / "data")
-WITH_DATA = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason=f"no {FOLDER}; set LAWFIT_DATA to the folder with the shared data"
-)
 
 
 def example(name: str) -> ModuleType:
@@ -27,7 +24,7 @@ def example(name: str) -> ModuleType:
     return module
 
 
-@WITH_DATA
+@needs_real_runs
 def test_besiroglu() -> None:
     fits = example("besiroglu2024").main(str(FOLDER))
     assert fits["sum"].objective == pytest.approx(0.0010182740178, rel=1e-9)
@@ -36,7 +33,7 @@ def test_besiroglu() -> None:
         assert fits["likelihood"].params[name] == pytest.approx(value, rel=2e-3)
 
 
-@WITH_DATA
+@needs_real_runs
 def test_gemstones() -> None:
     fit = example("gemstones2025").main(str(FOLDER))
     assert fit.objective == pytest.approx(0.0019816129, rel=1e-6)
@@ -45,7 +42,7 @@ def test_gemstones() -> None:
     assert found == pytest.approx((5.3613, 15.4160, 0.76226, 0.29287, 0.71287), rel=5e-4)
 
 
-@WITH_DATA
+@needs_real_runs
 def test_misfitting() -> None:
     fits = example("misfitting2025").main(str(FOLDER))
     free, tied = fits["free"].params, fits["alpha = beta"].params

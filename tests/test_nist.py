@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +11,7 @@ import lawfit as lf
 from lawfit import reference
 
 from .nist_problems import FORMULAS, NistProblem, digits, parameter_digits, read_problem
-
-FOLDER = Path(os.environ.get("LAWFIT_DATA") or Path(__file__).parents[2] / "shared/data") / "nist"
+from .real_runs import FOLDER, needs_real_runs
 
 # Certified digits that are asked for: of 11 given, nine. Where doubles allow fewer, or the solver
 # stops earlier, what is asked and why.
@@ -24,14 +21,12 @@ RSS_FALL_SHORT: dict[str, tuple[float, str]] = {
     "Lanczos1": (2.5, "residuals of 1e-13 of the target: a rounding is a thousandth of one"),
 }
 
-pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason=f"no {FOLDER}; set LAWFIT_DATA to the folder with the shared data"
-)
+pytestmark = needs_real_runs
 
 
 @lru_cache
 def fitted(name: str, start: int) -> tuple[NistProblem, lf.Fit]:
-    problem = read_problem(FOLDER, name)
+    problem = read_problem(FOLDER / "nist", name)
     law = lf.Law(
         problem.formula,
         parameters=[lf.Parameter(n, transform="identity") for n in problem.names],
@@ -49,7 +44,7 @@ def test_all_problems_are_here() -> None:
 @pytest.mark.parametrize("name", FORMULAS)
 def test_the_certified_answer_is_that_of_the_formula(name: str) -> None:
     """Formula, data and certified values belong together, whatever the solver does."""
-    problem = read_problem(FOLDER, name)
+    problem = read_problem(FOLDER / "nist", name)
     params = dict(zip(problem.names, problem.certified))
     residual = reference.evaluate(problem.formula, params, problem.columns)
     residual -= problem.columns["y"]

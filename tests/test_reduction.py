@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +13,8 @@ from hypothesis import strategies as st
 import lawfit as lf
 from lawfit.reduction import envelope, isoflop, power_law
 from lawfit.reduction.curves import akima_minimum, akima_slopes, parabola
+
+from .real_runs import FOLDER, needs_real_runs
 
 E, A, B, ALPHA, BETA = 1.8172, 482.01, 2085.43, 0.3478, 0.3658
 EXPONENT = BETA / (ALPHA + BETA)
@@ -252,22 +252,14 @@ PUBLISHED = {
 }
 
 
-@pytest.fixture(scope="module")
-def data() -> Path:
-    root = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("LAWFIT_DATA") or root)
-    if not (folder / "porian_isoflop_points.csv").exists():
-        pytest.skip(f"no porian_isoflop_points.csv in {folder}; set LAWFIT_DATA")
-    return folder
-
-
+@needs_real_runs
 @pytest.mark.parametrize("setting", PUBLISHED, ids="-".join)
-def test_published_exponents_of_porian(data: Path, setting: tuple[str, ...]) -> None:
+def test_published_exponents_of_porian(setting: tuple[str, ...]) -> None:
     names = ("hparams", "warmup", "decay", "param_count", "val")
     where = ["dataset == 'rw'", *(f"{k} == '{v}'" for k, v in zip(names, setting))]
-    found = isoflop(data / "porian_isoflop_points.csv", budget="flops", where=where, sigma=0.002)
+    found = isoflop(FOLDER / "porian_isoflop_points.csv", budget="flops", where=where, sigma=0.002)
     assert found.power_law().b == pytest.approx(PUBLISHED[setting], abs=0.0015)
-    pairs, _ = lf.read(data / "porian_optimal_pairs.csv", where=where).drop_non_finite(["n"])
+    pairs, _ = lf.read(FOLDER / "porian_optimal_pairs.csv", where=where).drop_non_finite(["n"])
     theirs = dict(zip(pairs["flops"].tolist(), zip(pairs["n"], pairs["n_star_std"])))
     ours = dict(zip(found.points["flops"].tolist(), zip(found.points["N"], found.points["N_se"])))
     assert ours.keys() == theirs.keys()
@@ -276,9 +268,10 @@ def test_published_exponents_of_porian(data: Path, setting: tuple[str, ...]) -> 
         assert se == pytest.approx(theirs[budget][1], rel=0.05)
 
 
-def test_interval_of_porian(data: Path) -> None:
+@needs_real_runs
+def test_interval_of_porian() -> None:
     where = ["dataset == 'rw'", "decay == 'const'", "param_count == 'standard'", "val == 'val'"]
-    found = isoflop(data / "porian_isoflop_points.csv", budget="flops", where=where, sigma=0.002)
+    found = isoflop(FOLDER / "porian_isoflop_points.csv", budget="flops", where=where, sigma=0.002)
     np.testing.assert_allclose(found.power_law().interval(0.95), (0.491, 0.505), atol=0.003)
 
 

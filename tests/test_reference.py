@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +17,6 @@ from scipy.optimize import lsq_linear
 from lawfit import reference
 from lawfit.errors import FitError, FormulaError, InputError
 
-DATA = Path(os.environ.get("LAWFIT_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 NAN, INF = math.nan, math.inf
 
 LOSSES = [
@@ -571,11 +569,8 @@ def test_minimise_errors() -> None:
         reference.minimise("a * x", {"a": -1.0}, *args)
 
 
-def test_chinchilla() -> None:
-    path = DATA / "chinchilla_svg_240.csv"
-    if not path.exists():
-        pytest.skip(f"no {path}; set LAWFIT_DATA to the folder with the shared data")
-    data = np.genfromtxt(path, delimiter=",", names=True)
+def test_chinchilla(chinchilla_csv: Path) -> None:
+    data = np.genfromtxt(chinchilla_csv, delimiter=",", names=True)
     columns = {"N": data["N"], "D": data["D"]}
     start = {"E": 1.5, "A": 400.0, "B": 400.0, "alpha": 0.3, "beta": 0.3}
     params, best = reference.minimise(LAW, start, columns, data["loss"], log_names=LOGS)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from .real_runs import needs_real_runs
+
 ROOT = Path(__file__).parents[1]
-FOLDER = Path(os.environ.get("LAWFIT_DATA") or ROOT.parent / "shared" / "data")
 PAGE = (ROOT / "docs" / "reproductions.md").read_text()
 
 
@@ -35,12 +35,8 @@ NAMES = [
     for name in reproductions.MAKERS
 ]
 
-needs_data = pytest.mark.skipif(
-    not FOLDER.exists(), reason=f"no {FOLDER}; set LAWFIT_DATA to the folder with the real runs"
-)
 
-
-@needs_data
+@needs_real_runs
 @pytest.mark.parametrize("name", NAMES)
 def test_what_the_page_claims(name: str) -> None:
     try:
@@ -80,7 +76,7 @@ MORE = [
 ]
 
 
-@needs_data
+@needs_real_runs
 @pytest.mark.parametrize(
     ("law", "split", "error"),
     [*HEADLINES, *(pytest.param(*one, marks=pytest.mark.slow) for one in MORE)],
@@ -93,7 +89,7 @@ def test_errors_out_of_sample(law: str, split: str, error: float) -> None:
     assert f"{100 * found.error:.2f} (" in (ROOT / "docs" / "precision_laws.md").read_text()
 
 
-@needs_data
+@needs_real_runs
 def test_weights_alone_are_predicted_from_equal_bits() -> None:
     found = precision_laws.weights_only()
     assert found.rows == 16
@@ -101,7 +97,7 @@ def test_weights_alone_are_predicted_from_equal_bits() -> None:
     assert found.bias < 0
 
 
-@needs_data
+@needs_real_runs
 @pytest.mark.slow
 def test_a_shift_without_a_bound_folds_over() -> None:
     fit, factor = precision_laws.folded()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..distribution import join
 from ..errors import InputError
 from ..result import Fit
 from .refits import with_followed
@@ -162,17 +163,11 @@ def _write(path: Path, key: str, kept: dict[str, Raw]) -> None:
 def _joined(found: dict[int, Raw], parts: list[range], failed: bool, interrupted: bool) -> Raw:
     first = next(iter(found.values()))
     missing = {"objective": np.nan, "x": np.nan, "covariance": np.nan, "status": _NOT_RUN}
-    out: Raw = {}
-    for name, like in first.items():
-        if name in _ONCE or like is None:
-            out[name] = like
-            continue
-        out[name] = np.concatenate(
-            [
-                found[part.start][name]
-                if part.start in found
-                else np.full((len(part), *like.shape[1:]), missing.get(name, 0), like.dtype)
-                for part in parts
-            ]
-        )
-    return out | {"claims_failed": failed, "interrupted": interrupted}
+    once = {k: like for k, like in first.items() if k in _ONCE or like is None}
+    empty = {
+        k: np.full(like.shape[1:], missing.get(k, 0), like.dtype)
+        for k, like in first.items()
+        if k not in once
+    }
+    rows = join([found.get(part.start) for part in parts], parts, empty)
+    return once | rows | {"claims_failed": failed, "interrupted": interrupted}
