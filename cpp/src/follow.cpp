@@ -101,9 +101,9 @@ private:
 };
 
 // What one thread works with.
-class Worker {
+class Newton {
 public:
-    Worker(const FollowProblem& problem, const std::vector<std::vector<int>>& sources)
+    Newton(const FollowProblem& problem, const std::vector<std::vector<int>>& sources)
         : problem_(problem),
           n_(static_cast<int>(problem.planned.size())),
           m_(static_cast<int>(problem.binding.size())),
@@ -291,7 +291,7 @@ private:
         std::fill_n(along, width, 0.0);
         for (int i = 0; i < nf_; ++i) {
             double* s = step_[i];
-            // What is done stays, so that a row does not depend on its neighbours.
+            // What is done stays, so that a row does not depend on when its neighbours are.
             for (int r = 0; r < width; ++r)
                 s[r] = done_[index(r)] ? 0.0 : std::min(std::max(s[r], -longest), longest);
             raise_to(size, s);
@@ -469,11 +469,11 @@ FollowResult Follow::run(int threads, Monitor& monitor) const {
     result.x.assign(places * n, std::numeric_limits<double>::quiet_NaN());
     const int workers =
         static_cast<int>(std::min<long>(thread_count(threads), std::max(tasks_, 1L)));
-    std::vector<std::unique_ptr<Worker>> made(index(workers));
+    std::vector<std::unique_ptr<Newton>> made(index(workers));
     std::vector<std::vector<std::int64_t>> unsettled(index(tasks_));
     parallel_for(tasks_, workers, monitor, [&](long task, int w) {
         auto& worker = made[index(w)];
-        if (!worker) worker = std::make_unique<Worker>(p, sources_);
+        if (!worker) worker = std::make_unique<Newton>(p, sources_);
         const std::int64_t first = task * draws_per_task_ * p.starts;
         const std::int64_t end = std::min((task + 1) * draws_per_task_, p.draws) * p.starts;
         for (std::int64_t row = first; row < end; row += width) {

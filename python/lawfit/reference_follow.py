@@ -1,15 +1,22 @@
-"""Optima that moved a little: Newton's method with the limits that held before, then a check."""
+"""The NumPy twin of `_core.follow`: optima that moved a little, by Newton's method, and a check."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .refine import FEASIBLE, SHIFT, Derivatives, Refined, refine
-
 __all__ = ["follow"]
 
 Floats = NDArray[np.float64]
+
+# (points of shape (n, r), rows of shape (r,), shift of shape (n,)) -> values of shape (1 + m, r)
+# and gradients of shape (1 + m, n, r) at points + shift; row 0 is the objective.
+Derivatives = Callable[[Floats, NDArray[np.intp], Floats], tuple[Floats, Floats]]
+
+SHIFT = 1e-6  # of the differences that make the Hessian of exact gradients
+FEASIBLE = 1e-10  # largest violation that counts as none, but for rounding
 
 MOST_STEPS = 14
 LONGEST = 1.0  # step, in units of the logarithm
@@ -26,30 +33,30 @@ def follow(
     high: Floats,
     binding: NDArray[np.bool_],
     inside: NDArray[np.bool_],
-) -> Refined:
-    """Minimise as `refine` does, from points that were optimal for slightly other functions.
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Minimise f(x) subject to c(x) <= 0 and bounds, from optima of slightly other functions.
 
     The constraints that held with equality there are taken to hold again, and variables at a bound
     to stay: then the optimum solves equations, by Newton's method with a Hessian that is made once
-    and updated by every step. Rows in which the result breaks a constraint, needs a force of the
-    wrong sign, or did not converge are refined from the start.
+    and updated by every step. A row is settled if the result keeps all constraints, needs no force
+    of the wrong sign, is no saddle and has converged.
 
     Parameters
     ----------
-    functions, start, low, high
-        As `refine`.
+    functions : Derivatives
+    start : ndarray of shape (n, r)
+    low, high : ndarray of shape (n, 1)
     binding : ndarray of shape (m,)
     inside : ndarray of shape (n,)
 
     Returns
     -------
-    Refined
+    x : ndarray of shape (n, r)
+    objective : ndarray of shape (r,)
+    settled : ndarray of shape (r,)
     """
     n, rows = start.shape
-    m = len(binding)
     free, held = np.flatnonzero(inside), np.flatnonzero(binding)
-    if not len(free) or len(held) > len(free):
-        return refine(functions, start, low, high)
     everything = np.arange(rows)
     none = np.zeros(n)
     x = start.copy()
@@ -66,15 +73,13 @@ def follow(
         hessian = 0.5 * (hessian + hessian.transpose(1, 0, 2))
         last = np.full(rows, np.inf)
         done = np.zeros(rows, dtype=bool)
-        evaluations = (1 + len(free)) * rows
         for _ in range(MOST_STEPS):
             step, lam = _step(hessian, values, gradients, free, held)
-            step = np.clip(step, -LONGEST, LONGEST)
+            step = np.where(done, 0.0, np.clip(step, -LONGEST, LONGEST))
             size = np.abs(step).max(axis=0)
             before = _pull(gradients, lam, free, held)
             x[free] += step
             values, gradients = functions(x, everything, none)
-            evaluations += rows
             done |= (size <= SURE_STEP) | ((size <= FAST_STEP) & (size <= SUPERLINEAR * last))
             if done.all():
                 break
@@ -89,57 +94,21 @@ def follow(
             along = (rest * unit).sum(axis=0)
             for k in range(len(free)):
                 hessian[k] += rest[k] * unit + unit[k] * rest - along * unit[k] * step
-        every = np.zeros((m, rows))
-        every[held] = lam
         rest = _pull(gradients, lam, np.arange(n), held)
         bound = np.where(
             x <= low, np.minimum(rest, 0.0), np.where(x >= high, np.maximum(rest, 0.0), rest)
         )
         steep = np.maximum(np.abs(gradients[1:]).max(axis=1, initial=0.0), 1e-300)
-        violation = np.maximum(values[1:] / steep, 0.0).max(axis=0, initial=0.0)
         tolerance = np.maximum(FEASIBLE, 1e-15 / steep.min(axis=0, initial=1.0))
-        residual = np.abs(bound).max(axis=0) / (np.abs(gradients[0]).max(axis=0) + 1e-300)
-        residual += np.maximum(np.abs(values[1:][held] / steep[held]) - tolerance, 0.0).max(
-            axis=0, initial=0.0
-        )
-        fine = done & (violation <= tolerance) & (residual <= SMALL) & (every >= 0.0).all(axis=0)
-        fine &= ((x >= low) & (x <= high)).all(axis=0) & (
-            _curvature(hessian, gradients, free, held)
-        )
-    if fine.all():
-        return Refined(x, values[0], every, violation, residual, fine, evaluations)
-    return _with_refined(functions, start, low, high, fine, x, values, every, violation, residual,
-                         evaluations)  # fmt: skip
-
-
-def _with_refined(
-    functions: Derivatives,
-    start: Floats,
-    low: Floats,
-    high: Floats,
-    fine: NDArray[np.bool_],
-    x: Floats,
-    values: Floats,
-    every: Floats,
-    violation: Floats,
-    residual: Floats,
-    evaluations: int,
-) -> Refined:
-    """Refine the rows that Newton's method did not settle."""
-    bad = np.flatnonzero(~fine)
-
-    def some(point: Floats, at: NDArray[np.intp], shift: Floats) -> tuple[Floats, Floats]:
-        return functions(point, bad[at], shift)
-
-    got = refine(some, start[:, bad], low[:, bad], high[:, bad])
-    objective = values[0].copy()
-    x[:, bad], objective[bad], every[:, bad] = got.x, got.objective, got.multipliers
-    violation[bad], residual[bad] = got.violation, got.residual
-    converged = fine.copy()
-    converged[bad] = got.converged
-    return Refined(
-        x, objective, every, violation, residual, converged, evaluations + got.iterations
-    )
+        over = values[1:] / steep
+        residual = np.abs(bound).max(axis=0, initial=0.0)
+        residual = residual / (np.abs(gradients[0]).max(axis=0, initial=0.0) + 1e-300)
+        residual += np.maximum(np.abs(over[held]) - tolerance, 0.0).max(axis=0, initial=0.0)
+        fine = done & (over <= tolerance).all(axis=0) & (residual <= SMALL)
+        fine &= (lam >= 0.0).all(axis=0) & np.isfinite(values[0])
+        fine &= ((x >= low) & (x <= high)).all(axis=0)
+        fine &= _curvature(hessian, gradients, free, held)
+    return x, values[0], fine
 
 
 def _pull(gradients: Floats, lam: Floats, free: NDArray[np.intp], held: NDArray[np.intp]) -> Floats:

@@ -51,6 +51,7 @@ class Draws:
 
     @property
     def count(self) -> int:
+        """How many draws there are."""
         return len(next(iter(self.parameters.values()))) if self.parameters else 1
 
 
@@ -167,9 +168,7 @@ def follow(
     names = (*problem.ranges, *problem.listed)
     result = Followed({n: np.full(shape, np.nan) for n in names}, np.full(shape, np.inf))
     lengths = [len(f.objective) for f in central]
-    starts = StartTable.of(
-        problem, _stacked(central), np.repeat(np.arange(len(central)), lengths)
-    )
+    starts = StartTable.of(problem, _stacked(central), np.repeat(np.arange(len(central)), lengths))
     _follow_from(draws, starts, result, threads, progress)
     pairs = _sample(shape, np.isinf(result.objective))
     for turn in range(ROUNDS):
@@ -241,7 +240,9 @@ def _follow_alike(
         positive=frozenset(positive),
     )
     start = np.ascontiguousarray(
-        np.broadcast_to(rows.coordinates({n: starts.columns[n][at] for n in ranges}), (len(ranges), k))
+        np.broadcast_to(
+            rows.coordinates({n: starts.columns[n][at] for n in ranges}), (len(ranges), k)
+        )
     )
     low, high = solve.bounds(problem, rows)
     derived = [
@@ -333,7 +334,11 @@ def _sample(shape: tuple[int, int], failed: NDArray[np.bool_]) -> Ints:
     draw = np.unique(np.linspace(0, shape[0] - 1, CHECKS).astype(np.int64))
     some = np.column_stack([draw, np.arange(len(draw)) % shape[1]])
     none = np.argwhere(failed)
-    none = none[np.unique(np.linspace(0, len(none) - 1, CHECKS).astype(np.int64))] if len(none) else none
+    none = (
+        none[np.unique(np.linspace(0, len(none) - 1, CHECKS).astype(np.int64))]
+        if len(none)
+        else none
+    )
     return np.concatenate([some, none])
 
 

@@ -370,7 +370,7 @@ def _solved(
 
 
 def table_of(problem: PlanProblem, found: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return optima as columns in the order of `best`; `found` has ranges, lists and fixed names."""
+    """Return optima, given by ranges, lists and fixed names, as columns in the order of `best`."""
     columns = dict(found)
     rows = len(next(iter(columns.values()))) if columns else 1
     every = {n: np.full(rows, v) for n, v in problem.params.items()} | columns

@@ -300,7 +300,7 @@ def refine_starts(
 def minima(
     problem: PlanProblem, *, cells: float, threads: int | None = None, progress: Progress = False
 ) -> Found:
-    """Return the minima of a problem at its own limit, as far as a grid and refinement find them."""
+    """Return the minima of a problem at its own limit that a grid and refinement find."""
     limit = problem.limit
     starts = find_starts(problem, limit, cells=cells, threads=threads, progress=progress)
     if not len(starts.combination):
