@@ -245,22 +245,22 @@ def test_a_basin_that_only_some_draws_have_is_found() -> None:
 
 def test_draws_choose_their_own_whole_numbers_and_combinations() -> None:
     """A list's value that reaches no target under the central parameters may do so in a draw."""
-    p = spread(BASE, 24, 0.1)
+    p = spread(BASE, 8, 0.1)
     plan = lf.plan("chinchilla", 1e21, params=BASE, cost="6*N*D", constraints="N == 1e6 * k",
                    over={"k": range(1, 10**6)})  # fmt: skip
     got = plan.draws(p)
-    for k in range(24):
+    for k in range(8):
         want = lf.plan("chinchilla", 1e21, params={n: float(v[k]) for n, v in p.items()},
                        cost="6*N*D", constraints="N == 1e6 * k",
                        over={"k": range(1, 10**6)}, cells=1e4)  # fmt: skip
         assert got.values["k"][k, 0] == want["k"]
-    assert len(np.unique(got.values["k"])) > 20
+    assert len(np.unique(got.values["k"])) == 8
     law = "E * (1 + 1 / b) + A / N**alpha + B / D**beta"
     cheap = lf.plan(law, target_loss=2.05, params=BASE, cost="6*N*D*b", over={"b": [4, 8, 16]})
     assert 4.0 not in cheap.table["b"]
     some = cheap.draws(p)
     assert some.failed > 0
-    for k in range(24):
+    for k in range(8):
         one = {n: float(v[k]) for n, v in p.items()}
         try:
             want = lf.plan(law, target_loss=2.05, params=one, cost="6*N*D*b",

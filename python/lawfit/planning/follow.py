@@ -30,6 +30,7 @@ CHECKS = 32  # draws, each at one limit, that are searched anew; and as many wit
 CHECK_CELLS = 3e4  # of the grid of each
 ROUNDS = 4  # of checks, each after the starts that the last one found were followed
 BETTER = 1e-9  # relatively: what counts as another answer
+CLEARLY_BETTER = 1e-5  # the same at a kink, where refinement ends somewhere near
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,10 @@ def follow(
     lengths = [len(f.objective) for f in central]
     starts = StartTable.of(problem, _stacked(central), np.repeat(np.arange(len(central)), lengths))
     _follow_from(draws, starts, result, threads, progress)
-    pairs = _sample(shape, np.isinf(result.objective))
+    known = np.ones(shape[0], dtype=bool)
+    for values in draws.parameters.values():
+        known &= np.isfinite(values)
+    pairs = _sample(known, np.isinf(result.objective))
     for turn in range(ROUNDS):
         more, limits = _search(draws, pairs[turn::ROUNDS], result, threads)
         if more is None:
@@ -178,7 +182,7 @@ def follow(
         _follow_from(draws, more, result, threads, progress)
         if turn == ROUNDS - 1:
             for limit in limits:
-                every = np.column_stack([np.arange(shape[0]), np.full(shape[0], limit)])
+                every = np.column_stack([np.flatnonzero(known), np.full(known.sum(), limit)])
                 _search(draws, every, result, threads, progress)
     return result
 
@@ -329,16 +333,18 @@ def _rounded(
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def _sample(shape: tuple[int, int], failed: NDArray[np.bool_]) -> Ints:
-    """Return draws and limits to be searched anew, of shape (k, 2)."""
-    draw = np.unique(np.linspace(0, shape[0] - 1, CHECKS).astype(np.int64))
-    some = np.column_stack([draw, np.arange(len(draw)) % shape[1]])
-    none = np.argwhere(failed)
-    none = (
-        none[np.unique(np.linspace(0, len(none) - 1, CHECKS).astype(np.int64))]
-        if len(none)
-        else none
-    )
+def _sample(known: NDArray[np.bool_], failed: NDArray[np.bool_]) -> Ints:
+    """Return draws and limits to be searched anew, of shape (k, 2).
+
+    `known`: draws of finite parameters; `failed`, (draws, l): what has no plan.
+    """
+    draw = np.flatnonzero(known)
+    if len(draw) > CHECKS:
+        draw = draw[np.linspace(0, len(draw) - 1, CHECKS).astype(np.intp)]
+    some = np.column_stack([draw, np.arange(len(draw)) % failed.shape[1]])
+    none = np.argwhere(failed & known[:, None])
+    if len(none) > CHECKS:
+        none = none[np.linspace(0, len(none) - 1, CHECKS).astype(np.intp)]
     return np.concatenate([some, none])
 
 
@@ -360,12 +366,17 @@ def _search(
     limits: set[int] = set()
     for begin in range(0, len(pairs), CHECKS):
         some = pairs[begin : begin + CHECKS]
+        result.checked += len(some)
         found = _minima_of(draws, some, threads)
+        if told is not None:
+            told(begin + len(some))
+        if found is None:
+            continue
         draw, limit = some[found.combination].T
         before = result.objective[draw, limit]
-        better = found.objective < before - BETTER * np.abs(before)
-        better |= np.isinf(before) & np.isfinite(found.objective)
-        result.checked += len(some)
+        by = np.where(found.converged, BETTER, CLEARLY_BETTER)
+        better = found.objective < before - by * np.abs(before)
+        better |= np.isinf(before)
         hit = np.unique(found.combination[better])
         result.missed += len(hit)
         result.improve(draw[better], limit[better], found.objective[better],
@@ -375,13 +386,11 @@ def _search(
             limits |= set(limit[rows].tolist())
             new = StartTable.of(problem, found.picked(rows), limit[rows])
             more = new if more is None else more.joined(new)
-        if told is not None:
-            told(begin + len(some))
     return more, sorted(limits)
 
 
-def _minima_of(draws: Draws, pairs: Ints, threads: int) -> solve.Found:
-    """Return the minima of some draws; `combination` is the number of the pair."""
+def _minima_of(draws: Draws, pairs: Ints, threads: int) -> solve.Found | None:
+    """Return the minima of some draws, if any; `combination` is the number of the pair."""
     problem = draws.problem
     columns: list[dict[str, Floats]] = []
     numbers = itertools.count()
@@ -405,7 +414,10 @@ def _minima_of(draws: Draws, pairs: Ints, threads: int) -> solve.Found:
         np.concatenate(combination),
         0,
     )
+    if not len(joined.combination):
+        return None
     of_start = np.array(pair_of, dtype=np.intp)
     limits = draws.limits[pairs[of_start[joined.combination], 1]]
     found = solve.refine_starts(problem, joined, limits, threads=threads)
+    found = found.picked(found.converged | (found.residual < WORST_RESIDUAL))
     return replace(found, combination=of_start[found.combination])

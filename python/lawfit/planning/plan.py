@@ -420,7 +420,9 @@ def _warnings(
             if len(values) > 2 and best[name] in (values[0], values[-1]):
                 end = "smallest" if best[name] == values[0] else "largest"
                 said.append(f"{name} = {best[name]:g} is the {end} of its list")
-    if problem.budget is not None and best["cost"] < problem.budget * (1 - 1e-6):
+    if best["cost"] <= 0.0:
+        said.append(f"the best plan costs {best['cost']:.6g}: the formula of the cost allows that")
+    elif problem.budget is not None and best["cost"] < problem.budget * (1 - 1e-6):
         said.append(
             f"the best plan costs {best['cost']:.6g}, {best['cost'] / problem.budget:.3%} of the "
             "budget: spending more would not lower the loss"
