@@ -81,8 +81,11 @@ public:
                 const double c = chain[l * index(n) + index(i)];
                 const double* from = leaf[l];
                 if (c == 0.0) continue;
-                for (int r = 0; r < width; ++r)
-                    if (from[r] != 0.0) to[r] += from[r] * c;
+                if (std::isfinite(c))
+                    for (int r = 0; r < width; ++r) to[r] += from[r] * c;
+                else
+                    for (int r = 0; r < width; ++r)
+                        if (from[r] != 0.0) to[r] += from[r] * c;
             }
         }
     }
@@ -115,6 +118,8 @@ public:
           table_(first_derived_ + static_cast<int>(problem.derived.size())),
           values_(1 + m_),
           gradients_((1 + m_) * n_),
+          kept_values_(1 + m_),
+          kept_gradients_((1 + m_) * n_),
           hessian_(nf_ * nf_),
           step_(nf_),
           lam_(mh_),
@@ -205,6 +210,8 @@ private:
 
     void find_hessian() {
         find_pull(before_);
+        std::swap(values_, kept_values_);  // those of the point itself are needed again
+        std::swap(gradients_, kept_gradients_);
         std::vector<double> steps(index(n_), 0.0);
         for (int i = 0; i < nf_; ++i) {
             steps[index(free_[index(i)])] = shift;
@@ -222,7 +229,8 @@ private:
                     hessian(i, j)[r] = hessian(j, i)[r] =
                         0.5 * (hessian(i, j)[r] + hessian(j, i)[r]);
         for (const auto& f : functions_) f->at(steps);
-        evaluate();
+        std::swap(values_, kept_values_);
+        std::swap(gradients_, kept_gradients_);
     }
 
     // Solves for step and multipliers, the held constraints being equalities. A multiple of their
@@ -402,7 +410,8 @@ private:
     Lanes table_;      // all columns: planned, by draw, by start, derived
     Lanes values_;     // (1 + m,)
     Lanes gradients_;  // (1 + m, n)
-    Lanes hessian_;    // (nf, nf) of the Lagrangian
+    Lanes kept_values_, kept_gradients_;
+    Lanes hessian_;  // (nf, nf) of the Lagrangian
     Lanes step_, lam_, before_, after_;
     Lanes system_;
     Lanes scratch_;
