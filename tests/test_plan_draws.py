@@ -271,6 +271,18 @@ def test_draws_choose_their_own_whole_numbers_and_combinations() -> None:
             assert some.values["b"][k, 0] == want["b"]
 
 
+def test_draws_at_a_kink_are_planned_and_counted() -> None:
+    """The best ratio of tokens to parameters is 20 in all draws, where the law has no slope."""
+    law = "E + A / N**alpha + B / D**beta + 0.1 * abs(log(D / N / 20))"
+    got = lf.plan(law, 1e22, params=BASE).draws(spread(BASE, 40))
+    assert (got.failed, got.rough) == (0.0, 1.0)
+    np.testing.assert_allclose(got.values["D"] / got.values["N"], 20.0, rtol=1e-5)
+    smooth = lf.plan("chinchilla", 1e22, params=BASE, over={"N": [1e9, 1e10], "D": [1e11, 2e11]})
+    listed = smooth.draws(spread(BASE, 40))
+    assert (listed.failed, listed.rough) == (0.0, 0.0)
+    assert set(listed.share["N"]) <= {1e9, 1e10}
+
+
 def test_following_tells_how_far_it_is_and_can_be_stopped(plan: lf.Plan) -> None:
     told: list[tuple[int, int]] = []
     plan.draws(spread(BASE, 50), progress=lambda done, total: told.append((done, total)))

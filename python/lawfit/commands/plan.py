@@ -64,7 +64,7 @@ def _along(text: str) -> list[float]:
     low, high = (number(part, "--along") for part in parts[:2])
     if not 0.0 < low < high:
         raise InputError(f"--along {text}: the ends must be above zero, the first below the last")
-    return np.geomspace(low, high, int(parts[2])).tolist()
+    return [float(v) for v in np.geomspace(low, high, int(parts[2]))]
 
 
 def _fit(path: str, runs: str | None, given: dict[str, Any]) -> Fit:

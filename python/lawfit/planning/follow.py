@@ -24,7 +24,7 @@ __all__ = ["Draws", "Followed", "follow"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-WORST_RESIDUAL = 1e-3  # of a row that ended at a kink and still counts
+SMALL_RESIDUAL = 1e-3  # of a row that has not converged, but is where conditions about hold
 AT_BOUND = 1e-9  # of the width of a range
 CHECKS = 32  # draws, each at one limit, that are searched anew; and as many without a plan
 CHECK_CELLS = 3e4  # of the grid of each
@@ -110,6 +110,8 @@ class Followed:
         Ranges and lists; nan where there is no plan.
     objective : ndarray of shape (draws, l)
         What is minimised; infinity where there is no plan.
+    rough : ndarray of shape (draws, l)
+        Whether first-order conditions do not hold there, as at a kink.
     checked : int
         Plans that were searched anew by a grid, of one draw at one limit each.
     missed : int
@@ -119,11 +121,17 @@ class Followed:
 
     columns: dict[str, Floats]
     objective: Floats
+    rough: NDArray[np.bool_]
     checked: int = 0
     missed: int = 0
 
     def improve(
-        self, draw: Ints, limit: Ints, objective: Floats, columns: Mapping[str, Floats]
+        self,
+        draw: Ints,
+        limit: Ints,
+        objective: Floats,
+        rough: NDArray[np.bool_],
+        columns: Mapping[str, Floats],
     ) -> None:
         """Put in the rows that are better than what is there; of equal ones the first counts."""
         order = np.lexsort((objective, limit, draw))
@@ -133,6 +141,7 @@ class Followed:
         order = order[better]
         at = draw[order], limit[order]
         self.objective[at] = objective[order]
+        self.rough[at] = rough[order]
         for name, values in self.columns.items():
             values[at] = columns[name][order]
 
@@ -167,7 +176,11 @@ def follow(
     """
     problem, shape = draws.problem, (draws.count, len(draws.limits))
     names = (*problem.ranges, *problem.listed)
-    result = Followed({n: np.full(shape, np.nan) for n in names}, np.full(shape, np.inf))
+    result = Followed(
+        {n: np.full(shape, np.nan) for n in names},
+        np.full(shape, np.inf),
+        np.zeros(shape, dtype=bool),
+    )
     lengths = [len(f.objective) for f in central]
     starts = StartTable.of(problem, _stacked(central), np.repeat(np.arange(len(central)), lengths))
     _follow_from(draws, starts, result, threads, progress)
@@ -276,22 +289,27 @@ def _follow_alike(
     if raw["interrupted"]:
         raise Interrupted("interrupted before all draws were planned")
 
-    def put(draw: Ints, start_: Ints, objective: Floats, x: Floats) -> None:
+    def put(
+        draw: Ints, start_: Ints, objective: Floats, x: Floats, rough: NDArray[np.bool_]
+    ) -> None:
         value = np.exp(objective) if rows.log_objective else objective
         natural = {n: np.clip(v, *ranges[n]) for n, v in rows.natural(x).items()}  # exp rounds
         listed = {n: by_start[n][start_] for n in problem.listed}
-        result.improve(*_rounded(draws, draw, limit_of[start_], value, natural | listed, threads))
+        result.improve(
+            *_rounded(draws, draw, limit_of[start_], value, rough, natural | listed, threads)
+        )
 
     best, objective = raw["best"], raw["objective"]  # (draws * limits,)
     at_best = np.flatnonzero(best >= 0)
-    x = raw["x"].reshape(-1, len(ranges))[at_best].T
-    put(at_best // len(draws.limits), best[at_best], objective[at_best], x)
+    x = raw["x"].reshape(len(best), len(ranges))[at_best].T
+    rough = np.zeros(len(at_best), dtype=bool)
+    put(at_best // len(draws.limits), best[at_best], objective[at_best], x, rough)
     left = raw["unsettled"]
     if not len(left):
         return
     of_draw, of_start = np.divmod(left, k)
 
-    def run(task: int) -> tuple[Floats, Floats]:
+    def run(task: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
         part = slice(task * BATCH, (task + 1) * BATCH)
         d, s = of_draw[part], of_start[part]
         given = {n: v[d] for n, v in draws.parameters.items()}
@@ -299,14 +317,15 @@ def _follow_alike(
         ends = (np.broadcast_to(e, (len(ranges), len(d))) for e in (low, high))
         got = refine(rows.over(given), start[:, s], *ends)
         fine = (got.violation <= solve.NEAR_FEASIBLE) & np.isfinite(got.objective)
-        fine &= got.converged | (got.residual < WORST_RESIDUAL)
-        return np.where(fine, got.objective, np.inf), got.x
+        rough = ~got.converged & (got.residual >= SMALL_RESIDUAL)
+        return np.where(fine, got.objective, np.inf), got.x, rough
 
     parts = list(in_batches(-(-len(left) // BATCH), run, threads))
     objective = np.concatenate([p[0] for p in parts])
     keep = np.isfinite(objective)
     x = np.concatenate([p[1] for p in parts], axis=1)
-    put(of_draw[keep], of_start[keep], objective[keep], x[:, keep])
+    rough = np.concatenate([p[2] for p in parts])
+    put(of_draw[keep], of_start[keep], objective[keep], x[:, keep], rough[keep])
 
 
 def _rounded(
@@ -314,20 +333,22 @@ def _rounded(
     draw: Ints,
     limit: Ints,
     objective: Floats,
+    rough: NDArray[np.bool_],
     columns: dict[str, Floats],
     threads: int,
-) -> tuple[Ints, Ints, Floats, dict[str, Floats]]:
+) -> tuple[Ints, Ints, Floats, NDArray[np.bool_], dict[str, Floats]]:
     """Replace rows by their best neighbours in the variables that must be integers."""
     problem = draws.problem
     if not problem.whole or not len(draw):
-        return draw, limit, objective, columns
+        return draw, limit, objective, rough, columns
     given = {n: v[draw] for n, v in draws.parameters.items()}
     starts = solve.Starts(columns | given, np.arange(len(draw)), 0)
     found = solve.refine_starts(problem, starts, draws.limits[limit], threads=threads)
     found = found.best_of_each()
     names = (*problem.ranges, *problem.listed)
     at = found.combination
-    return draw[at], limit[at], found.objective, {n: found.columns[n] for n in names}
+    columns = {n: found.columns[n] for n in names}
+    return draw[at], limit[at], found.objective, rough[at] | ~found.converged, columns
 
 
 # --- checks ---------------------------------------------------------------------------------------
@@ -375,11 +396,11 @@ def _search(
         draw, limit = some[found.combination].T
         before = result.objective[draw, limit]
         by = np.where(found.converged, BETTER, CLEARLY_BETTER)
-        better = found.objective < before - by * np.abs(before)
-        better |= np.isinf(before)
+        better = found.objective < before - by * np.abs(found.objective)
         hit = np.unique(found.combination[better])
         result.missed += len(hit)
-        result.improve(draw[better], limit[better], found.objective[better],
+        rough = ~found.converged & (found.residual >= SMALL_RESIDUAL)
+        result.improve(draw[better], limit[better], found.objective[better], rough[better],
                        {n: v[better] for n, v in found.columns.items()})  # fmt: skip
         if len(hit):
             rows = np.flatnonzero(np.isin(found.combination, hit))
@@ -419,5 +440,4 @@ def _minima_of(draws: Draws, pairs: Ints, threads: int) -> solve.Found | None:
     of_start = np.array(pair_of, dtype=np.intp)
     limits = draws.limits[pairs[of_start[joined.combination], 1]]
     found = solve.refine_starts(problem, joined, limits, threads=threads)
-    found = found.picked(found.converged | (found.residual < WORST_RESIDUAL))
     return replace(found, combination=of_start[found.combination])

@@ -43,6 +43,9 @@ class PlanDraws:
         Share of the draws times limits without a plan.
     share : dict of str to dict of float to ndarray of shape (l,)
         For each listed variable the share of draws in which each value is best.
+    rough : float
+        Share whose first-order conditions do not hold: at a kink of the law or of a limit, where
+        the plan is found less exactly.
     checked : int
         Draws, each at one limit, that were searched anew by a grid, to see whether following the
         central minima had found their best plans.
@@ -55,6 +58,7 @@ class PlanDraws:
     values: dict[str, Floats]
     failed: float
     share: dict[str, dict[float, Floats]]
+    rough: float = 0.0
     checked: int = 0
     missed: int = 0
 
@@ -208,7 +212,15 @@ def replan(
         n: {float(v): (values[n] == v).mean(axis=0) for v in np.unique(values[n][~failed])}
         for n in problem.listed
     }
-    return PlanDraws(wanted, values, float(failed.mean()), share, made.checked, made.missed)
+    return PlanDraws(
+        limits=wanted,
+        values=values,
+        failed=float(failed.mean()),
+        share=share,
+        rough=float(made.rough.mean()),
+        checked=made.checked,
+        missed=made.missed,
+    )
 
 
 # --- comparing plans ------------------------------------------------------------------------------
