@@ -155,6 +155,8 @@ def draws() -> dict[str, Any]:
         "cpu": cpu,
         "wall": wall,
         "failed": got.failed,
+        "checked": got.checked,
+        "missed": got.missed,
     }
 
 

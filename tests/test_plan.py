@@ -247,6 +247,18 @@ def test_no_interior_minimum_is_said() -> None:
     ) or ("D is at the lower end of its range (1000)" in got.warnings)
 
 
+def test_a_cost_below_zero_is_said() -> None:
+    got = lf.plan("chinchilla", 1e20, params=BASE, cost="6*N*D - 1e30",
+                  over={"N": (1e6, 1e9), "D": (1e9, 1e10)})  # fmt: skip
+    assert any("the formula of the cost allows that" in w for w in got.warnings)
+
+
+def test_a_set_is_a_list() -> None:
+    got = lf.plan("precision-weights", 1e22, params="kumar2024-integer", cost="6*N*D*P_w/16",
+                  over={"P_w": {16, 8, 12}})  # fmt: skip
+    assert sorted(got.table["P_w"]) == [8, 12, 16]
+
+
 def test_a_plan_beyond_the_runs_says_how_far() -> None:
     fit = lf.fit("chinchilla", lf.datasets.load("simulated_chinchilla"), starts=20)
     got = lf.plan(fit, 1e26)
@@ -269,7 +281,9 @@ def test_a_plan_beyond_the_runs_says_how_far() -> None:
         ({"budget": 1e20, "constraints": "D*N == 3"}, "an equality must have one variable"),
         ({"budget": 1e20, "over": {"Z": 3}}, "'Z' is used by neither"),
         ({"budget": 1e20, "over": {"N": (3, 1)}}, "3 is above 1"),
-        ({"budget": 1e20, "over": {"N": []}}, "expected rows"),
+        ({"budget": 1e20, "over": {"N": []}}, "over: N: there is nothing to choose from"),
+        ({"budget": 1e20, "over": {("N", "D"): [(1e9, 1e10), (1e9,)]}},
+         "expected rows of 2 numbers, got (1000000000.0,)"),
         ({"budget": 1e20, "over": {"A": 3}}, "both a variable of the plan and a parameter"),
         ({"budget": 1e20, "over": [1]}, "must map names"),
         ({"budget": 1e20, "params": None}, "params are needed"),

@@ -36,6 +36,36 @@ def test_plan_of_a_published_law(tmp_path: Path) -> None:
     assert data["over"]["N"] == [1e6, 1e13]
 
 
+def test_intervals_and_a_line_of_budgets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = lf.datasets.load("simulated_chinchilla")
+    runs = tmp_path / "runs.csv"
+    rows = zip(*(data[n].tolist() for n in data), strict=True)
+    runs.write_text("\n".join([",".join(data), *(",".join(map(str, r)) for r in rows)]))
+    fit = lf.fit("chinchilla", runs, starts=20)
+    fit.save(tmp_path / "fit.json")
+    words = ["plan", str(tmp_path / "fit.json"), "--budget", "1e24", "--along", "1e22:1e24:3"]
+    words += ["--runs", str(runs), "--bootstrap", "40", "--json", str(tmp_path / "out.json")]
+    assert run(words) == 0
+    said = capsys.readouterr().out
+    assert "each planned again (32 searched anew, 0 of them better elsewhere)" in said
+    out = json.loads((tmp_path / "out.json").read_text())
+    assert out["intervals"]["N"][0] < out["best"]["N"] < out["intervals"]["N"][1]
+    assert out["along"]["budget"] == pytest.approx([1e22, 1e23, 1e24])
+    assert out["along"]["N"][2] == pytest.approx(out["best"]["N"], rel=1e-9)
+
+
+def test_a_table_of_shapes(tmp_path: Path) -> None:
+    shapes, out = tmp_path / "shapes.csv", tmp_path / "out.json"
+    shapes.write_text("n_layer,d_model\n12,768\n24,1024\n32,2048\n")
+    words = ["plan", "chinchilla", "--params", "besiroglu2024", "--budget", "1e20", "--quiet"]
+    words += ["--shapes", str(shapes), "--constraint", "N == 12*n_layer*d_model**2"]
+    assert run([*words, "--json", str(out)]) == 0
+    best = json.loads(out.read_text())["best"]
+    assert (best["n_layer"], best["d_model"]) == (32, 2048)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -50,6 +80,9 @@ def test_plan_of_a_published_law(tmp_path: Path) -> None:
             ["chinchilla", "--params", "besiroglu2024", "--budget", "1", "--over", "N=1:2:3"],
             "must look",
         ),
+        (["chinchilla", "--budget", "1e20", "--bootstrap", "9"], "intervals need a FIT.json"),
+        (["chinchilla", "--budget", "1e20", "--along", "1e20:1e22"], "must look like --along"),
+        (["chinchilla", "--budget", "1e20", "--along", "1e22:1e20:3"], "the first below the last"),
     ],
 )
 def test_wrong_input_is_status_2(

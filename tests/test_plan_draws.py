@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lawfit as lf
-from lawfit.planning import design, follow, frontier, refine
+from lawfit import _core, reference_follow
+from lawfit.planning import design, frontier, refine
 from lawfit.planning.problem import Limit
 from lawfit.planning.rows import Rows
 
@@ -147,23 +151,149 @@ def test_more_serving_makes_smaller_models_and_contours_have_one_loss() -> None:
     assert contour["cost"][2] > plan["cost"]
 
 
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[Rows, dict[str, np.ndarray], np.ndarray, list[list[bool]]]:
+    """Return programs, columns of many rows, a start, and which limits bind and what is inside."""
+    n = draw(st.integers(2, 300))
+    spread_by = draw(st.sampled_from([1e-3, 0.05, 0.3]))
+    budget = 10.0 ** draw(st.floats(18, 26))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    p = {k: v * np.exp(rng.normal(0, spread_by, n)) for k, v in BASE.items()}
+    p |= {"_limit": np.full(n, budget), "S": np.full(n, 1e9)}
+    caps = [
+        Limit("", "6*N*D + 2*N*S", "_limit"),
+        Limit("", "D", "6e11"),
+        Limit("", "N*S**0.5", "1e14"),
+    ]
+    caps = caps[: draw(st.integers(1, 3))]
+    log = draw(st.booleans())
+    rows = Rows(lf.law("chinchilla").formula, caps, {"N": (1e6, 1e13), "D": (1e6, 1e14)}, p,
+                log_objective=log)  # fmt: skip
+    binding = [True, *(draw(st.booleans()) for _ in caps[1:])]
+    inside = draw(st.sampled_from([[True, True], [True, False], [False, True]]))
+    start = np.log([draw(st.floats(1e8, 1e12)), draw(st.floats(1e9, 1e13))])
+    start = np.where(inside, start, math.log(1e6))
+    return rows, p, start, [binding, inside]
+
+
+def followed(rows: Rows, p: dict[str, np.ndarray], start: np.ndarray, states: list[list[bool]],
+             threads: int = 1) -> dict[str, Any]:  # fmt: skip
+    binding, inside = states
+    derived = [(n, q, np.nan if n in rows.positive else None) for n, (_, q) in rows.hoisted.items()]
+    derived += [(n, q, 1e-300) for n, q in rows.rooms]
+    ends = np.log([[1e6, 1e6], [1e13, 1e14]]).tolist()
+    return _core.follow(
+        list(rows.names), rows.programs, derived, list(p.items()), rows.rows, [], start[:, None],
+        *ends, inside, binding, [0], 1, threads, None,
+    )  # fmt: skip
+
+
+@given(problems())
+@settings(max_examples=25, deadline=None)
+def test_the_core_follows_as_its_twin(problem: Any) -> None:
+    rows, p, start, states = problem
+    got = followed(rows, p, start, states)
+    low, high = np.log([[1e6], [1e6]]), np.log([[1e13], [1e14]])
+    many = np.repeat(start[:, None], rows.rows, axis=1)
+    x, objective, settled = reference_follow.follow(rows, many, low, high, *map(np.array, states))
+    alike = (got["best"] >= 0) == settled
+    # The last step, or what is left of the conditions, may be just on either side of a limit.
+    assert (~alike).sum() <= 1 + 0.02 * rows.rows
+    both = settled & (got["best"] >= 0)
+    np.testing.assert_array_equal(np.flatnonzero(got["best"] < 0), got["unsettled"])
+    np.testing.assert_allclose(got["x"][both, 0], x.T[both], atol=1e-8)
+    np.testing.assert_allclose(got["objective"][both], objective[both], rtol=1e-12)
+    again = followed(rows, p, start, states, threads=2)
+    for name in ("best", "objective", "x", "unsettled"):
+        np.testing.assert_array_equal(again[name], got[name])
+    # A row depends on its neighbours through rounding alone: sums of exponentials share a scale.
+    one = followed(rows.over({n: v[-1:] for n, v in p.items()}), {n: v[-1:] for n, v in p.items()},
+                   start, states)  # fmt: skip
+    np.testing.assert_allclose(one["x"][0], got["x"][-1], atol=1e-11)
+
+
 def test_following_equals_refining() -> None:
-    """Rows whose active limits differ from those of the start are found again."""
-    n = 400
-    p = spread(BASE, n, 0.05) | {"_limit": np.full(n, 1e23)}
+    """Draws in which other limits bind than under the central parameters are found too."""
+    p = spread(BASE, 400, 0.05)
+    plan = lf.plan("chinchilla", 1e23, params=BASE, constraints="D <= 2.1e11")
+    got = plan.draws(p, limits=[1e22, 1e26])
+    limits = [Limit("", "6*N*D", "_limit"), Limit("", "D", "2.1e11")]
     ranges = {"N": (1e6, 1e13), "D": (1e6, 1e14)}
-    rows = Rows(lf.law("chinchilla").formula,
-                [Limit("", "6*N*D", "_limit"), Limit("", "D", "6e11")], ranges, p)  # fmt: skip
-    start = np.log(np.array([np.full(n, 3e10), np.full(n, 1e23 / 6 / 3e10)]))
-    low, high = np.full((2, n), math.log(1e6)), np.log(np.array([[1e13], [1e14]])) * np.ones(n)
+    rows = Rows(lf.law("chinchilla").formula, limits, ranges, p | {"_limit": np.full(400, 1e22)})
+    start = np.log(np.array([np.full(400, 3e10), np.full(400, 1e22 / 6 / 3e10)]))
+    low, high = np.full((2, 400), math.log(1e6)), np.log(np.array([[1e13], [1e14]])) * np.ones(400)
     slow = refine.refine(rows, start, low, high)
-    fast = follow.follow(rows, start, low, high, np.array([True, False]), np.array([True, True]))
     assert slow.converged.all()
-    assert fast.converged.all()
-    binds = slow.multipliers[1] > 0
-    assert 0 < binds.sum() < n
-    np.testing.assert_allclose(fast.x, slow.x, atol=1e-9)
-    np.testing.assert_allclose(fast.multipliers, slow.multipliers, rtol=1e-5, atol=1e-9)
+    assert 0 < (slow.multipliers[1] > 0).sum() < 400
+    np.testing.assert_allclose(np.log(got.values["N"][:, 0]), slow.x[0], atol=1e-9)
+    np.testing.assert_allclose(got.values["D"][:, 1], 2.1e11, rtol=1e-9)
+    assert (got.checked, got.missed, got.failed) == (32, 0, 0.0)
+
+
+def test_a_basin_that_only_some_draws_have_is_found() -> None:
+    law = "E + A / N**alpha + B / D**beta - h * exp(-log(N / 3e11)**2)"
+    base = BASE | {"h": 0.0}
+    p = spread(base, 60) | {"h": np.where(np.arange(60) % 3 == 0, 0.4, 0.0)}
+    plan = lf.plan(law, 1e22, params=base)
+    got = plan.draws(p, limits=[1e22, 3e22])
+    assert got.missed > 0
+    assert got.checked > got.missed
+    for k in range(0, 60, 5):
+        for j, budget in enumerate(got.limits):
+            want = lf.plan(law, budget, params={n: float(v[k]) for n, v in p.items()}, cells=1e5)
+            assert got.values["loss"][k, j] == pytest.approx(want["loss"], rel=1e-10)
+
+
+def test_draws_choose_their_own_whole_numbers_and_combinations() -> None:
+    """A list's value that reaches no target under the central parameters may do so in a draw."""
+    p = spread(BASE, 8, 0.1)
+    plan = lf.plan("chinchilla", 1e21, params=BASE, cost="6*N*D", constraints="N == 1e6 * k",
+                   over={"k": range(1, 10**6)})  # fmt: skip
+    got = plan.draws(p)
+    for k in range(8):
+        want = lf.plan("chinchilla", 1e21, params={n: float(v[k]) for n, v in p.items()},
+                       cost="6*N*D", constraints="N == 1e6 * k",
+                       over={"k": range(1, 10**6)}, cells=1e4)  # fmt: skip
+        assert got.values["k"][k, 0] == want["k"]
+    assert len(np.unique(got.values["k"])) == 8
+    law = "E * (1 + 1 / b) + A / N**alpha + B / D**beta"
+    cheap = lf.plan(law, target_loss=2.05, params=BASE, cost="6*N*D*b", over={"b": [4, 8, 16]})
+    assert 4.0 not in cheap.table["b"]
+    some = cheap.draws(p)
+    assert some.failed > 0
+    for k in range(8):
+        one = {n: float(v[k]) for n, v in p.items()}
+        try:
+            want = lf.plan(law, target_loss=2.05, params=one, cost="6*N*D*b",
+                           over={"b": [4, 8, 16]}, cells=1e4)  # fmt: skip
+        except lf.InputError:
+            assert np.isnan(some.values["b"][k, 0])
+        else:
+            assert some.values["b"][k, 0] == want["b"]
+
+
+def test_draws_at_a_kink_are_planned_and_counted() -> None:
+    """The best ratio of tokens to parameters is 20 in all draws, where the law has no slope."""
+    law = "E + A / N**alpha + B / D**beta + 0.1 * abs(log(D / N / 20))"
+    got = lf.plan(law, 1e22, params=BASE).draws(spread(BASE, 40))
+    assert (got.failed, got.rough) == (0.0, 1.0)
+    np.testing.assert_allclose(got.values["D"] / got.values["N"], 20.0, rtol=1e-5)
+    smooth = lf.plan("chinchilla", 1e22, params=BASE, over={"N": [1e9, 1e10], "D": [1e11, 2e11]})
+    listed = smooth.draws(spread(BASE, 40))
+    assert (listed.failed, listed.rough) == (0.0, 0.0)
+    assert set(listed.share["N"]) <= {1e9, 1e10}
+
+
+def test_following_tells_how_far_it_is_and_can_be_stopped(plan: lf.Plan) -> None:
+    told: list[tuple[int, int]] = []
+    plan.draws(spread(BASE, 50), progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (50, 50)
+
+    def stop(done: int, total: int) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        plan.draws(spread(BASE, 50), progress=stop)
 
 
 def test_the_next_runs_shrink_what_they_say(plan: lf.Plan) -> None:

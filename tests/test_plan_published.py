@@ -60,7 +60,7 @@ def test_optimal_bits_do_not_depend_on_the_budget_unless_the_size_is_fixed() -> 
 
 
 def test_critical_data_of_floating_point_training() -> None:
-    """Sun et al. 2025 print 1730e12, 27e12 and 0.4e12 tokens for 1e9 parameters."""
+    """Sun et al. 2025, section 4.3: 1730e12, 27e12 and 0.4e12 tokens for 1e9 parameters."""
     p = lf.law("floating-point").coefficients("sun2025")
     for e, m, printed in ((8, 7, 1730e12), (4, 3, 27e12), (2, 1, 0.4e12)):
         got = precision.critical_tokens(
@@ -79,6 +79,8 @@ def test_critical_data_of_quantization_after_training() -> None:
     push = p["beta"] * p["B"] * 1e9 ** p["gamma_N"] * math.exp(4 / p["gamma_post"])
     want = (push / (p["gamma_D"] * p["C_T"])) ** (1 / (p["gamma_D"] + p["beta"]))
     assert got == pytest.approx(want, rel=1e-8)
+    with pytest.raises(lf.InputError, match="at= needs a number for P_a, P_kv"):
+        precision.critical_tokens("precision-shifted", {"N": 1e9, "P_w": 4, "P_post": 4}, params=p)
     at = {"N": 1e9}
     base = lf.law("chinchilla").coefficients("besiroglu2024")
     assert math.isinf(precision.critical_tokens("chinchilla", at, params=base))
@@ -93,15 +95,18 @@ def test_split_of_a_float(bits: int, split: tuple[int, int]) -> None:
         precision.float_split("floating-point", 2, at, params="sun2025")
 
 
-def test_cost_performance_precision_lies_between_4_and_8_bits() -> None:
-    """Sun et al. 2025, cost in proportion to N D P, between 1e11 and 1e14 tokens."""
-    for tokens in (1e11, 1e12, 1e13, 1e14):
-        got = lf.plan("floating-point-width", 1e25, params="sun2025", cost="6*N*D*P/16",
-                      over={"P": (2.0, 32.0), "B": 128, "D": tokens}, cells=1e4)  # fmt: skip
-        assert 4 < got["P"] < 8
+@pytest.mark.parametrize(("budget", "bits"), [(1e21, 4.19), (1e24, 5.01), (1e31, 7.58)])
+def test_cost_performance_precision_lies_between_4_and_8_bits(budget: float, bits: float) -> None:
+    """Sun et al. 2025, section 4.4: cost 6 N D P / 16, B = 128, 1e21 to 1e31 FLOP."""
+    got = lf.plan("floating-point-width", budget, params="sun2025", cost="6*N*D*P/16",
+                  over={"P": (2.0, 32.0), "B": 128}, cells=1e5)  # fmt: skip
+    assert 4 < got["P"] < 8
+    assert got["P"] == pytest.approx(bits, abs=0.01)
 
 
 def test_epochs() -> None:
+    with pytest.raises(lf.InputError, match="repeated tokens are as good as new ones"):
+        repetition.with_epochs("chinchilla", 1e22, 2e10, params="besiroglu2024")
     got = repetition.with_epochs("data-constrained", 1e22, 2e10, params="muennighoff2023")
     plain = lf.plan("data-constrained", 1e22, params="muennighoff2023", over={"U": 2e10})
     assert got["epochs"] == pytest.approx(plain["D"] / 2e10, rel=1e-8)

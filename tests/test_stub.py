@@ -11,6 +11,7 @@ import pytest
 
 import lawfit
 from lawfit import _core
+from lawfit import expression as ex
 from lawfit.compiler import compile_law, resolve
 from lawfit.formula import parse
 
@@ -153,6 +154,28 @@ def test_grids_are_what_the_stub_says() -> None:
         check_array(cells, (2,), np.int64)
     assert (found["cells"], found["feasible"], found["undefined"]) == (2, 2, 0)
     assert found["interrupted"] is False
+
+
+def test_followed_plans_are_what_the_stub_says() -> None:
+    """Minimise (a - x)**2, x from 0."""
+    tree = ex.Apply("add", (ex.Variable("x"), ex.Coordinate("x")))
+    away = ex.Apply("add", (ex.Variable("a"), ex.Apply("neg", (tree,))))
+    program = compile_law(ex.Apply("mul", (away, away)), variables=["x", "a"], parameters=["x"])
+    found = _core.follow(
+        ["x"], [program], [], [("a", [0.25, 0.5])], 2, [], [[0.0, 0.1]], [-1.0], [1.0], [True], [],
+        [0, 0], 1, 1, None,
+    )  # fmt: skip
+    assert set(found) == keys("FollowResult")
+    check_array(found["best"], (2,), np.int64)
+    check_array(found["objective"], (2,))
+    check_array(found["x"], (2, 1, 1))
+    check_array(found["unsettled"], (0,), np.int64)
+    np.testing.assert_allclose(found["x"].ravel(), [0.25, 0.5])
+    assert isinstance(found["evaluations"], int)
+    assert found["interrupted"] is False
+    with pytest.raises(ValueError, match='there is no column "a"'):
+        _core.follow(["x"], [program], [], [], 2, [], [[0.0]], [-1.0], [1.0], [True], [], [0], 1, 1,
+                     None)  # fmt: skip
 
 
 def test_objectives_are_what_the_stub_says() -> None:

@@ -20,6 +20,7 @@ using namespace lawfit;
 
 void bind_batch(py::module_& m);      // batch.cpp
 void bind_bootstrap(py::module_& m);  // bootstrap.cpp
+void bind_follow(py::module_& m);     // follow.cpp
 void bind_grid(py::module_& m);       // grid.cpp
 void bind_profile(py::module_& m);    // profile.cpp
 
@@ -303,6 +304,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
           py::arg("threads"), py::arg("progress"));
     bind_batch(m);
     bind_bootstrap(m);
+    bind_follow(m);
     bind_grid(m);
     bind_profile(m);
     m.def("info", &info);

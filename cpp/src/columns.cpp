@@ -21,18 +21,22 @@ BoundColumns::BoundColumns(const Program& program, const std::vector<const doubl
         throw std::invalid_argument("columns: the program reads " +
                                     std::to_string(program.column_count()) + ", given " +
                                     std::to_string(input.size()));
-    std::vector<double> slots(index(program.first_uniform_operation()), 0.0);
+    slots_.assign(index(program.first_uniform_operation()), 0.0);
     std::copy(program.constants().begin(), program.constants().end(),
-              slots.begin() + program.parameter_count());
+              slots_.begin() + program.parameter_count());
     int shares = 0;
     for (const Operation& op : program.data_operations())
         shares = std::max(shares, share_columns(op));
     for (int id = 0; id < program.first_register(); ++id)
         if (program.column_is_read()[index(id)]) columns_[index(id)].resize(index(padded()));
+    work_.resize(index((program.first_register() + shares) * block_rows));
+    refill(program, input);
+}
 
-    // Block by block, so that columns on the way to others never exist as a whole.
-    Buffer work(index((program.first_register() + shares) * block_rows));
-    const auto column = [&](int id) { return work.data() + id * block_rows; };
+// Block by block, so that columns on the way to others never exist as a whole.
+void BoundColumns::refill(const Program& program, const std::vector<const double*>& input) {
+    finite_ = true;
+    const auto column = [&](int id) { return work_.data() + id * block_rows; };
     OperandScratch memory;
     for (const RowLayout::Block& block : layout_.blocks()) {
         for (int id = 0; id < program.column_count(); ++id)
@@ -40,7 +44,7 @@ BoundColumns::BoundColumns(const Program& program, const std::vector<const doubl
         int id = program.column_count();
         for (const Operation& op : program.data_operations()) {
             run_operation(
-                op, block.size, slots.data(), column,
+                op, block.size, slots_.data(), column,
                 [&](int k) { return column(program.first_register() + k); }, column(id), memory);
             ++id;
         }

@@ -221,8 +221,9 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
     const auto uniform = [&](int slot, double none) {
         return slot < 0 ? none : slots_[index(slot)];
     };
-    const auto multiply = guarded_ ? k.multiply_guarded : k.multiply;
-    const auto scale = guarded_ ? k.scale_guarded : k.scale;
+    const bool guarded = guarded_ || !columns_.finite();  // columns may have been filled again
+    const auto multiply = guarded ? k.multiply_guarded : k.multiply;
+    const auto scale = guarded ? k.scale_guarded : k.scale;
 
     if (wanted(program_.output())) {
         std::copy(seed, seed + n, adjoint(program_.output()));

@@ -70,6 +70,14 @@ class GridResult(TypedDict):
     undefined: int
     interrupted: bool
 
+class FollowResult(TypedDict):
+    best: NDArray[np.int64]  # (draws * groups,) number of the start, -1 for none
+    objective: Floats  # (draws * groups,)
+    x: Floats  # (draws, groups, n)
+    unsettled: NDArray[np.int64]  # rows, draw * starts + start
+    evaluations: int
+    interrupted: bool
+
 class Info(TypedDict):
     instruction_set: str
     instruction_sets: list[str]
@@ -223,6 +231,23 @@ def grid_search(
     threads: int,
     progress: Reporter | None,
 ) -> GridResult: ...
+def follow(
+    planned: Sequence[str],
+    functions: Sequence[Program],
+    derived: Sequence[tuple[str, Program, float | None]],
+    by_draw: Sequence[tuple[str, ArrayLike]],
+    draws: int,
+    by_start: Sequence[tuple[str, ArrayLike]],
+    start: ArrayLike,
+    low: Sequence[float],
+    high: Sequence[float],
+    inside: Sequence[bool],
+    binding: Sequence[bool],
+    group: Sequence[int],
+    groups: int,
+    threads: int,
+    progress: Reporter | None,
+) -> FollowResult: ...
 def walk_rays(
     objective: Objective,
     x: ArrayLike,

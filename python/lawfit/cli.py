@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -16,8 +15,6 @@ from .benchmark import benchmark, format_report
 from .commands.common import (
     fail,
     many,
-    number,
-    pairs_of,
     progress_bar,
     quiet_option,
     read_table,
@@ -27,11 +24,10 @@ from .commands.common import (
 )
 from .commands.fit import fit_command
 from .commands.outputs import export_command, plot_command, report_command
+from .commands.plan import plan_command
 from .demo import demonstrate, format_demonstration
 from .errors import FitError, InputError
 from .laws import law
-from .planning.plan import plan
-from .result import load
 from .runs import Runs
 from .saving import write_json
 
@@ -46,7 +42,7 @@ def app() -> None:
     """Fit scaling laws to the optimum, with honest uncertainty."""
 
 
-for _command in (fit_command, report_command, plot_command, export_command):
+for _command in (fit_command, plan_command, report_command, plot_command, export_command):
     app.add_command(_command)
 
 
@@ -108,93 +104,6 @@ def list_laws(names: tuple[str, ...], theme: str | None, search: str | None, as_
         print(f"\n{count}. One in full: lawfit laws NAME")
     else:
         print("no law mentions it")
-
-
-def _over(given: Sequence[str]) -> dict[str, Any]:
-    """Read --over N=1e8:1e13 (a range), P=4,8,16 (a list), k=1..64 (integers), U=1e11 (fixed)."""
-    over: dict[str, Any] = {}
-    for name, text in pairs_of(given, "--over", "N=1e8:1e13").items():
-        where = f"--over {name}"
-        if match := re.fullmatch(r"(\d+)\.\.(\d+)", text):
-            over[name] = range(int(match[1]), int(match[2]) + 1)
-        elif ":" in text:
-            ends = text.split(":")
-            if len(ends) != 2:
-                raise InputError(f"{where}={text} must look like --over N=1e8:1e13")
-            over[name] = (number(ends[0], where), number(ends[1], where))
-        elif "," in text:
-            over[name] = [number(part, where) for part in text.split(",")]
-        else:
-            try:
-                over[name] = float(text)
-            except ValueError:
-                over[name] = text  # the level of a group
-    return over
-
-
-@app.command("plan", no_args_is_help=True)
-@click.argument("law_or_fit", metavar="FIT.json|LAW")
-@click.option("--budget", help="What the cost may be: least loss for it.")
-@click.option("--target-loss", help="The loss to reach: least cost for it.")
-@click.option("--cost", default="6*N*D", show_default=True, help="Formula of the cost.")
-@many("--constraint", metavar="COMPARISON", help='Must hold: --constraint "D <= 1.5e13".')
-@many("--over", metavar="NAME=VALUES", help="N=1e8:1e13, P=4,8,16, k=1..64 or U=1e11.")
-@click.option("--params", metavar="NAME", help="Published coefficients of a law.")
-@click.option("--maximize", is_flag=True, help="More is better: accuracies.")
-@click.option("--cells", default="1e6", show_default=True, help="Cells of the grid, about.")
-@threads_option
-@click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write the plan here.")
-@click.option(
-    "--page",
-    "page_out",
-    type=click.Path(),
-    metavar="OUT.html",
-    help="Write an interactive page here.",
-)
-@quiet_option
-def plan_command(
-    law_or_fit: str,
-    budget: str | None,
-    target_loss: str | None,
-    cost: str,
-    constraint: tuple[str, ...],
-    over: tuple[str, ...],
-    params: str | None,
-    maximize: bool,
-    cells: str,
-    threads: int | None,
-    json_out: str | None,
-    page_out: str | None,
-    quiet: bool,
-) -> None:
-    """Find the best plan under a fitted law, or a law of the catalogue with --params.
-
-    \b
-    Examples:
-      lawfit plan fit.json --budget 1e24 --constraint "D <= 1.5e13"
-      lawfit plan chinchilla --params besiroglu2024 --target-loss 2.0 --cost "6*N*D + 2*N*2e12"
-    """  # noqa: D301
-    is_file = os.path.exists(law_or_fit) or law_or_fit.endswith(".json")
-    with progress_bar("cells", quiet) as progress:
-        made = plan(
-            load(law_or_fit) if is_file else law_or_fit,
-            None if budget is None else number(budget, "--budget"),
-            target_loss=None if target_loss is None else number(target_loss, "--target-loss"),
-            cost=cost,
-            over=_over(over),
-            constraints=constraint,
-            params=params,
-            maximize=maximize,
-            cells=number(cells, "--cells"),
-            threads=threads,
-            progress=progress,
-        )
-    if not quiet:
-        print(made.summary())
-    if json_out is not None:
-        write_json(json_out, made.to_dict())
-    if page_out is not None:
-        made.page(page_out)
 
 
 def _settings_options(command: Command) -> Command:

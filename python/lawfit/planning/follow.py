@@ -1,228 +1,443 @@
-"""Optima that moved a little: Newton's method with the limits that held before, then a check."""
+"""Every draw of the parameters planned again: followed from the central minima, checked anew."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .refine import FEASIBLE, SHIFT, Derivatives, Refined, refine
+from .. import _core
+from ..errors import Interrupted
+from ..progress import Progress, reporter
+from . import solve
+from .batches import BATCH, in_batches
+from .frontier import at_limit
+from .problem import PlanProblem
+from .refine import refine
+from .rows import Rows
 
-__all__ = ["follow"]
+__all__ = ["Draws", "Followed", "follow"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
-MOST_STEPS = 14
-LONGEST = 1.0  # step, in units of the logarithm
-SURE_STEP = 1e-11
-FAST_STEP = 1e-7
-SUPERLINEAR = 1e-3
-SMALL = 1e-8  # residual that counts as solved
+SMALL_RESIDUAL = 1e-3  # of a row that has not converged, but is where conditions about hold
+AT_BOUND = 1e-9  # of the width of a range
+CHECKS = 32  # draws, each at one limit, that are searched anew; and as many without a plan
+CHECK_CELLS = 3e4  # of the grid of each
+ROUNDS = 4  # of checks, each after the starts that the last one found were followed
+BETTER = 1e-9  # relatively: what counts as another answer
+CLEARLY_BETTER = 1e-5  # the same at a kink, where refinement ends somewhere near
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Many problems that differ in parameters and limit.
+
+    Attributes
+    ----------
+    problem : PlanProblem
+    parameters : dict of str to ndarray of shape (draws,)
+        By the names of the problem.
+    limits : ndarray of shape (l,)
+        Budgets, or targets.
+    """
+
+    problem: PlanProblem
+    parameters: dict[str, Floats]
+    limits: Floats
+
+    @property
+    def count(self) -> int:
+        """How many draws there are."""
+        return len(next(iter(self.parameters.values()))) if self.parameters else 1
+
+
+@dataclass(frozen=True)
+class StartTable:
+    """Minima of similar problems, from which draws are followed.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray of shape (k,)
+        Ranges and lists.
+    limit_of : ndarray of shape (k,)
+        Number of the limit.
+    binding : ndarray of shape (k, m)
+        Which limits hold with equality.
+    inside : ndarray of shape (k, n)
+        Which variables are not at an end of their range.
+    """
+
+    columns: dict[str, Floats]
+    limit_of: NDArray[np.intp]
+    binding: NDArray[np.bool_]
+    inside: NDArray[np.bool_]
+
+    @staticmethod
+    def of(problem: PlanProblem, found: solve.Found, limit_of: NDArray[np.intp]) -> StartTable:
+        """Return minima as starts."""
+        inside = np.ones((len(limit_of), len(problem.ranges)), dtype=bool)
+        for i, (name, (low, high)) in enumerate(problem.ranges.items()):
+            value = found.columns[name]
+            if low > 0.0:
+                low, high, value = np.log(low), np.log(high), np.log(value)
+            near = AT_BOUND * (high - low)
+            inside[:, i] = (value > low + near) & (value < high - near)
+        columns = {n: found.columns[n] for n in (*problem.ranges, *problem.listed)}
+        return StartTable(columns, limit_of, found.force > 0.0, inside)
+
+    def joined(self, other: StartTable) -> StartTable:
+        """Return both, these first."""
+        return StartTable(
+            {n: np.concatenate([v, other.columns[n]]) for n, v in self.columns.items()},
+            np.concatenate([self.limit_of, other.limit_of]),
+            np.concatenate([self.binding, other.binding]),
+            np.concatenate([self.inside, other.inside]),
+        )
+
+
+@dataclass
+class Followed:
+    """The best plan of every draw at every limit.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray of shape (draws, l)
+        Ranges and lists; nan where there is no plan.
+    objective : ndarray of shape (draws, l)
+        What is minimised; infinity where there is no plan.
+    rough : ndarray of shape (draws, l)
+        Whether first-order conditions do not hold there, as at a kink.
+    checked : int
+        Plans that were searched anew by a grid, of one draw at one limit each.
+    missed : int
+        How many of them were better than what following had found. Their minima were then
+        followed in all draws.
+    """
+
+    columns: dict[str, Floats]
+    objective: Floats
+    rough: NDArray[np.bool_]
+    checked: int = 0
+    missed: int = 0
+
+    def improve(
+        self,
+        draw: Ints,
+        limit: Ints,
+        objective: Floats,
+        rough: NDArray[np.bool_],
+        columns: Mapping[str, Floats],
+    ) -> None:
+        """Put in the rows that are better than what is there; of equal ones the first counts."""
+        order = np.lexsort((objective, limit, draw))
+        pairs = np.array([draw[order], limit[order]])
+        order = order[np.sort(np.unique(pairs, axis=1, return_index=True)[1])]
+        better = objective[order] < self.objective[draw[order], limit[order]]
+        order = order[better]
+        at = draw[order], limit[order]
+        self.objective[at] = objective[order]
+        self.rough[at] = rough[order]
+        for name, values in self.columns.items():
+            values[at] = columns[name][order]
 
 
 def follow(
-    functions: Derivatives,
-    start: Floats,
-    low: Floats,
-    high: Floats,
-    binding: NDArray[np.bool_],
-    inside: NDArray[np.bool_],
-) -> Refined:
-    """Minimise as `refine` does, from points that were optimal for slightly other functions.
+    draws: Draws, central: Sequence[solve.Found], *, threads: int = 0, progress: Progress = False
+) -> Followed:
+    """Find the best plan of every draw at every limit.
 
-    The constraints that held with equality there are taken to hold again, and variables at a bound
-    to stay: then the optimum solves equations, by Newton's method with a Hessian that is made once
-    and updated by every step. Rows in which the result breaks a constraint, needs a force of the
-    wrong sign, or did not converge are refined from the start.
+    Every minimum under the central parameters is followed to where it is in each draw, by Newton's
+    method in the core; rows in which other limits bind are refined anew. Some draws are then
+    searched by a grid. If that finds a better plan in one, its minima are followed in all draws
+    too, and others are searched; where misses do not end, every draw is searched.
 
     Parameters
     ----------
-    functions, start, low, high
-        As `refine`.
-    binding : ndarray of shape (m,)
-    inside : ndarray of shape (n,)
+    draws : Draws
+    central : sequence of Found, of length l
+        The minima under the central parameters at each limit.
+    threads : int
+    progress : bool or callable(done, total)
+        Counts draws.
 
     Returns
     -------
-    Refined
+    Followed
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C.
     """
-    n, rows = start.shape
-    m = len(binding)
-    free, held = np.flatnonzero(inside), np.flatnonzero(binding)
-    if not len(free) or len(held) > len(free):
-        return refine(functions, start, low, high)
-    everything = np.arange(rows)
-    none = np.zeros(n)
-    x = start.copy()
-    with np.errstate(all="ignore"):
-        values, gradients = functions(x, everything, none)
-        lam = _step(np.broadcast_to(np.eye(len(free))[:, :, None], (len(free), len(free), rows)),
-                    values, gradients, free, held)[1]  # fmt: skip
-        pull = _pull(gradients, lam, free, held)
-        hessian = np.empty((len(free), len(free), rows))
-        for k, i in enumerate(free):
-            shift = none.copy()
-            shift[i] = SHIFT
-            hessian[k] = (_pull(functions(x, everything, shift)[1], lam, free, held) - pull) / SHIFT
-        hessian = 0.5 * (hessian + hessian.transpose(1, 0, 2))
-        last = np.full(rows, np.inf)
-        done = np.zeros(rows, dtype=bool)
-        evaluations = (1 + len(free)) * rows
-        for _ in range(MOST_STEPS):
-            step, lam = _step(hessian, values, gradients, free, held)
-            step = np.clip(step, -LONGEST, LONGEST)
-            size = np.abs(step).max(axis=0)
-            before = _pull(gradients, lam, free, held)
-            x[free] += step
-            values, gradients = functions(x, everything, none)
-            evaluations += rows
-            done |= (size <= SURE_STEP) | ((size <= FAST_STEP) & (size <= SUPERLINEAR * last))
-            if done.all():
-                break
-            last = size
-            rest = _pull(gradients, lam, free, held) - before
-            for k in range(len(free)):
-                rest -= hessian[k] * step[k]
-            # Powell's symmetric update of Broyden: the rank-one update divides by what may vanish.
-            # Steps as small as rounding say nothing of the Hessian.
-            square = (step * step).sum(axis=0)
-            unit = np.where(size > FAST_STEP, step / square, 0.0)
-            along = (rest * unit).sum(axis=0)
-            for k in range(len(free)):
-                hessian[k] += rest[k] * unit + unit[k] * rest - along * unit[k] * step
-        every = np.zeros((m, rows))
-        every[held] = lam
-        rest = _pull(gradients, lam, np.arange(n), held)
-        bound = np.where(
-            x <= low, np.minimum(rest, 0.0), np.where(x >= high, np.maximum(rest, 0.0), rest)
-        )
-        steep = np.maximum(np.abs(gradients[1:]).max(axis=1, initial=0.0), 1e-300)
-        violation = np.maximum(values[1:] / steep, 0.0).max(axis=0, initial=0.0)
-        tolerance = np.maximum(FEASIBLE, 1e-15 / steep.min(axis=0, initial=1.0))
-        residual = np.abs(bound).max(axis=0) / (np.abs(gradients[0]).max(axis=0) + 1e-300)
-        residual += np.maximum(np.abs(values[1:][held] / steep[held]) - tolerance, 0.0).max(
-            axis=0, initial=0.0
-        )
-        fine = done & (violation <= tolerance) & (residual <= SMALL) & (every >= 0.0).all(axis=0)
-        fine &= ((x >= low) & (x <= high)).all(axis=0) & (
-            _curvature(hessian, gradients, free, held)
-        )
-    if fine.all():
-        return Refined(x, values[0], every, violation, residual, fine, evaluations)
-    return _with_refined(functions, start, low, high, fine, x, values, every, violation, residual,
-                         evaluations)  # fmt: skip
+    problem, shape = draws.problem, (draws.count, len(draws.limits))
+    names = (*problem.ranges, *problem.listed)
+    result = Followed(
+        {n: np.full(shape, np.nan) for n in names},
+        np.full(shape, np.inf),
+        np.zeros(shape, dtype=bool),
+    )
+    lengths = [len(f.objective) for f in central]
+    starts = StartTable.of(problem, _stacked(central), np.repeat(np.arange(len(central)), lengths))
+    _follow_from(draws, starts, result, threads, progress)
+    known = np.ones(shape[0], dtype=bool)
+    for values in draws.parameters.values():
+        known &= np.isfinite(values)
+    pairs = _sample(known, np.isinf(result.objective))
+    for turn in range(ROUNDS):
+        more, limits = _search(draws, pairs[turn::ROUNDS], result, threads)
+        if more is None:
+            continue
+        _follow_from(draws, more, result, threads, progress)
+        if turn == ROUNDS - 1:
+            for limit in limits:
+                every = np.column_stack([np.flatnonzero(known), np.full(known.sum(), limit)])
+                _search(draws, every, result, threads, progress)
+    return result
 
 
-def _with_refined(
-    functions: Derivatives,
-    start: Floats,
-    low: Floats,
-    high: Floats,
-    fine: NDArray[np.bool_],
-    x: Floats,
-    values: Floats,
-    every: Floats,
-    violation: Floats,
-    residual: Floats,
-    evaluations: int,
-) -> Refined:
-    """Refine the rows that Newton's method did not settle."""
-    bad = np.flatnonzero(~fine)
-
-    def some(point: Floats, at: NDArray[np.intp], shift: Floats) -> tuple[Floats, Floats]:
-        return functions(point, bad[at], shift)
-
-    got = refine(some, start[:, bad], low[:, bad], high[:, bad])
-    objective = values[0].copy()
-    x[:, bad], objective[bad], every[:, bad] = got.x, got.objective, got.multipliers
-    violation[bad], residual[bad] = got.violation, got.residual
-    converged = fine.copy()
-    converged[bad] = got.converged
-    return Refined(
-        x, objective, every, violation, residual, converged, evaluations + got.iterations
+def _stacked(found: Sequence[solve.Found]) -> solve.Found:
+    first = found[0]
+    return replace(
+        first,
+        columns={n: np.concatenate([f.columns[n] for f in found]) for n in first.columns},
+        objective=np.concatenate([f.objective for f in found]),
+        force=np.concatenate([f.force for f in found]),
     )
 
 
-def _pull(gradients: Floats, lam: Floats, free: NDArray[np.intp], held: NDArray[np.intp]) -> Floats:
-    """Return the Lagrangian's gradient by the free variables."""
-    out: Floats = gradients[0][free].copy()
-    for j, h in enumerate(held):
-        out += lam[j] * gradients[1 + h][free]
-    return out
+# --- following ------------------------------------------------------------------------------------
 
 
-def _step(
-    hessian: Floats,
-    values: Floats,
-    gradients: Floats,
-    free: NDArray[np.intp],
-    held: NDArray[np.intp],
-) -> tuple[Floats, Floats]:
-    """Solve for the step and the multipliers, all held constraints being equalities.
-
-    A multiple of the constraints' normals is added to the Hessian, which changes neither, so that
-    elimination needs no exchange of rows.
-    """
-    n, m = len(free), len(held)
-    size = n + m
-    g = gradients[0][free]
-    k: list[list[Floats]] = [[hessian[i, j] for j in range(n)] for i in range(n)]
-    right = [-g[i] for i in range(n)]
-    weight = np.abs(hessian).max(axis=(0, 1))
-    for h in held:
-        a, c = gradients[1 + h][free], values[1 + h]
-        by = weight / np.maximum((a * a).max(axis=0), 1e-300)
-        for i in range(n):
-            scaled = by * a[i]
-            for j in range(n):
-                k[i][j] = k[i][j] + scaled * a[j]
-            right[i] = right[i] - scaled * c
-    for h in held:
-        a = gradients[1 + h][free]
-        for i in range(n):
-            k[i].append(a[i])
-        right.append(-values[1 + h])
-        k.append([a[i] for i in range(n)])
-    for row in k[n:]:
-        row.extend([np.zeros_like(g[0])] * m)
-    for i in range(size):
-        for j in range(i + 1, size):
-            factor = k[j][i] / k[i][i]
-            for q in range(i + 1, size):
-                k[j][q] = k[j][q] - factor * k[i][q]
-            right[j] = right[j] - factor * right[i]
-    solution: list[Floats] = [np.empty(0)] * size
-    for i in range(size - 1, -1, -1):
-        rest = right[i]
-        for q in range(i + 1, size):
-            rest = rest - k[i][q] * solution[q]
-        solution[i] = rest / k[i][i]
-    rows = values.shape[1]
-    return (
-        np.array(solution[:n]).reshape(n, rows),
-        np.array(solution[n:]).reshape(m, rows),
+def _follow_from(
+    draws: Draws, starts: StartTable, result: Followed, threads: int, progress: Progress
+) -> None:
+    """Follow starts in all draws; those in which the same limits bind go together."""
+    if not len(starts.limit_of):
+        return
+    patterns, pattern_of = np.unique(
+        np.concatenate([starts.binding, starts.inside], axis=1), axis=0, return_inverse=True
     )
+    total = draws.count * len(patterns)
+    told = reporter(progress, total, "draws planned")
+    for k in range(len(patterns)):
+        rows = np.flatnonzero(pattern_of.ravel() == k)
+        report = None if told is None else lambda done, k=k: told(k * draws.count + done)
+        _follow_alike(draws, starts, rows, result, threads, report)
+        if told is not None:
+            told((k + 1) * draws.count)
 
 
-def _curvature(
-    hessian: Floats, gradients: Floats, free: NDArray[np.intp], held: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    """Tell whether the point is a minimum along the held constraints, not a saddle."""
-    n = len(free)
-    if len(held) >= n:
-        return np.ones(hessian.shape[2], dtype=bool)
-    weight = 1e3 * np.abs(hessian).max(axis=(0, 1))
-    k = [[hessian[i, j].copy() for j in range(n)] for i in range(n)]
-    for h in held:
-        a = gradients[1 + h][free]
-        by = weight / np.maximum((a * a).max(axis=0), 1e-300)
-        for i in range(n):
-            for j in range(n):
-                k[i][j] += by * a[i] * a[j]
-    good = np.ones(hessian.shape[2], dtype=bool)
-    for i in range(n):
-        good &= k[i][i] > 0.0
-        for j in range(i + 1, n):
-            factor = k[j][i] / k[i][i]
-            for q in range(i + 1, n):
-                k[j][q] = k[j][q] - factor * k[i][q]
-    return good
+def _follow_alike(
+    draws: Draws,
+    starts: StartTable,
+    at: NDArray[np.intp],
+    result: Followed,
+    threads: int,
+    report: Callable[[int], object] | None,
+) -> None:
+    """Follow starts in which the same limits bind and the same variables are at an end."""
+    problem, ranges, k = draws.problem, draws.problem.ranges, len(at)
+    by_start = {n: v[at] for n, v in starts.columns.items() if n not in ranges}
+    by_start |= {n: np.full(k, v) for n, v in problem.fixed.items()}
+    limit_of = starts.limit_of[at]
+    by_start["_limit"] = draws.limits[limit_of]
+    positive = {n for n, v in {**draws.parameters, **by_start}.items() if (v > 0.0).all()}
+    first = {n: np.full(k, v[0]) for n, v in draws.parameters.items()}
+    rows = Rows(
+        solve.objective_of(problem),
+        problem.all_limits(),
+        ranges,
+        first | by_start,
+        log_objective=problem.budget is None,
+        positive=frozenset(positive),
+    )
+    start = np.ascontiguousarray(
+        np.broadcast_to(
+            rows.coordinates({n: starts.columns[n][at] for n in ranges}), (len(ranges), k)
+        )
+    )
+    low, high = solve.bounds(problem, rows)
+    derived = [
+        *((n, p, np.nan if n in rows.positive else None) for n, (_, p) in rows.hoisted.items()),
+        *((n, p, 1e-300) for n, p in rows.rooms),
+    ]
+    programs = [*rows.programs, *(p for _, p, _ in derived)]
+    used = {c for p in programs for c in p.columns}
+    binding = starts.binding[at[0]]
+    raw = _core.follow(
+        list(ranges),
+        rows.programs,
+        derived,
+        [(n, v) for n, v in draws.parameters.items() if n in used],
+        draws.count,
+        [(n, v) for n, v in by_start.items() if n in used],
+        start,
+        low.ravel().tolist(),
+        high.ravel().tolist(),
+        starts.inside[at[0]].tolist(),
+        binding.tolist(),
+        limit_of.tolist(),
+        len(draws.limits),
+        threads,
+        report,
+    )
+    if raw["interrupted"]:
+        raise Interrupted("interrupted before all draws were planned")
+
+    def put(
+        draw: Ints, start_: Ints, objective: Floats, x: Floats, rough: NDArray[np.bool_]
+    ) -> None:
+        value = np.exp(objective) if rows.log_objective else objective
+        natural = {n: np.clip(v, *ranges[n]) for n, v in rows.natural(x).items()}  # exp rounds
+        listed = {n: by_start[n][start_] for n in problem.listed}
+        result.improve(
+            *_rounded(draws, draw, limit_of[start_], value, rough, natural | listed, threads)
+        )
+
+    best, objective = raw["best"], raw["objective"]  # (draws * limits,)
+    at_best = np.flatnonzero(best >= 0)
+    x = raw["x"].reshape(len(best), len(ranges))[at_best].T
+    rough = np.zeros(len(at_best), dtype=bool)
+    put(at_best // len(draws.limits), best[at_best], objective[at_best], x, rough)
+    left = raw["unsettled"]
+    if not len(left):
+        return
+    of_draw, of_start = np.divmod(left, k)
+
+    def run(task: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        part = slice(task * BATCH, (task + 1) * BATCH)
+        d, s = of_draw[part], of_start[part]
+        given = {n: v[d] for n, v in draws.parameters.items()}
+        given |= {n: v[s] for n, v in by_start.items()}
+        ends = (np.broadcast_to(e, (len(ranges), len(d))) for e in (low, high))
+        got = refine(rows.over(given), start[:, s], *ends)
+        fine = (got.violation <= solve.NEAR_FEASIBLE) & np.isfinite(got.objective)
+        rough = ~got.converged & (got.residual >= SMALL_RESIDUAL)
+        return np.where(fine, got.objective, np.inf), got.x, rough
+
+    parts = list(in_batches(-(-len(left) // BATCH), run, threads))
+    objective = np.concatenate([p[0] for p in parts])
+    keep = np.isfinite(objective)
+    x = np.concatenate([p[1] for p in parts], axis=1)
+    rough = np.concatenate([p[2] for p in parts])
+    put(of_draw[keep], of_start[keep], objective[keep], x[:, keep], rough[keep])
+
+
+def _rounded(
+    draws: Draws,
+    draw: Ints,
+    limit: Ints,
+    objective: Floats,
+    rough: NDArray[np.bool_],
+    columns: dict[str, Floats],
+    threads: int,
+) -> tuple[Ints, Ints, Floats, NDArray[np.bool_], dict[str, Floats]]:
+    """Replace rows by their best neighbours in the variables that must be integers."""
+    problem = draws.problem
+    if not problem.whole or not len(draw):
+        return draw, limit, objective, rough, columns
+    given = {n: v[draw] for n, v in draws.parameters.items()}
+    starts = solve.Starts(columns | given, np.arange(len(draw)), 0)
+    found = solve.refine_starts(problem, starts, draws.limits[limit], threads=threads)
+    found = found.best_of_each()
+    names = (*problem.ranges, *problem.listed)
+    at = found.combination
+    columns = {n: found.columns[n] for n in names}
+    return draw[at], limit[at], found.objective, rough[at] | ~found.converged, columns
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+def _sample(known: NDArray[np.bool_], failed: NDArray[np.bool_]) -> Ints:
+    """Return draws and limits to be searched anew, of shape (k, 2).
+
+    `known`: draws of finite parameters; `failed`, (draws, l): what has no plan.
+    """
+    draw = np.flatnonzero(known)
+    if len(draw) > CHECKS:
+        draw = draw[np.linspace(0, len(draw) - 1, CHECKS).astype(np.intp)]
+    some = np.column_stack([draw, np.arange(len(draw)) % failed.shape[1]])
+    none = np.argwhere(failed & known[:, None])
+    if len(none) > CHECKS:
+        none = none[np.linspace(0, len(none) - 1, CHECKS).astype(np.intp)]
+    return np.concatenate([some, none])
+
+
+def _search(
+    draws: Draws, pairs: Ints, result: Followed, threads: int, progress: Progress = False
+) -> tuple[StartTable | None, list[int]]:
+    """Search some draws by a grid and put in what is better.
+
+    Returns
+    -------
+    StartTable or None
+        All minima of the draws in which a better one was found.
+    list of int
+        Numbers of their limits.
+    """
+    problem = draws.problem
+    told = reporter(progress, len(pairs), "draws searched")
+    more: StartTable | None = None
+    limits: set[int] = set()
+    for begin in range(0, len(pairs), CHECKS):
+        some = pairs[begin : begin + CHECKS]
+        result.checked += len(some)
+        found = _minima_of(draws, some, threads)
+        if told is not None:
+            told(begin + len(some))
+        if found is None:
+            continue
+        draw, limit = some[found.combination].T
+        before = result.objective[draw, limit]
+        by = np.where(found.converged, BETTER, CLEARLY_BETTER)
+        better = found.objective < before - by * np.abs(found.objective)
+        hit = np.unique(found.combination[better])
+        result.missed += len(hit)
+        rough = ~found.converged & (found.residual >= SMALL_RESIDUAL)
+        result.improve(draw[better], limit[better], found.objective[better], rough[better],
+                       {n: v[better] for n, v in found.columns.items()})  # fmt: skip
+        if len(hit):
+            rows = np.flatnonzero(np.isin(found.combination, hit))
+            limits |= set(limit[rows].tolist())
+            new = StartTable.of(problem, found.picked(rows), limit[rows])
+            more = new if more is None else more.joined(new)
+    return more, sorted(limits)
+
+
+def _minima_of(draws: Draws, pairs: Ints, threads: int) -> solve.Found | None:
+    """Return the minima of some draws, if any; `combination` is the number of the pair."""
+    problem = draws.problem
+    columns: list[dict[str, Floats]] = []
+    numbers = itertools.count()
+    pair_of, combination = [], []
+    for k, (draw, limit) in enumerate(pairs.tolist()):
+        params = {n: float(v[draw]) for n, v in draws.parameters.items()}
+        one = at_limit(replace(problem, params=params), draws.limits[limit])
+        try:
+            starts = solve.find_starts(one, one.limit, cells=CHECK_CELLS, threads=threads or None)
+        except Interrupted:
+            raise Interrupted("interrupted while draws were checked") from None
+        length = len(starts.combination)
+        columns.append({n: starts.columns[n] for n in (*problem.ranges, *problem.listed)}
+                       | {n: np.full(length, v) for n, v in params.items()})  # fmt: skip
+        number = np.array([next(numbers) for _ in range(starts.combination.max(initial=-1) + 1)],
+                          dtype=np.intp)  # fmt: skip
+        combination.append(number[starts.combination])
+        pair_of += [k] * len(number)
+    joined = solve.Starts(
+        {n: np.concatenate([c[n] for c in columns]) for n in columns[0]},
+        np.concatenate(combination),
+        0,
+    )
+    if not len(joined.combination):
+        return None
+    of_start = np.array(pair_of, dtype=np.intp)
+    limits = draws.limits[pairs[of_start[joined.combination], 1]]
+    found = solve.refine_starts(problem, joined, limits, threads=threads)
+    return replace(found, combination=of_start[found.combination])

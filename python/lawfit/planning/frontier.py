@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from . import solve
 
 if TYPE_CHECKING:
     from .plan import Plan
+    from .problem import PlanProblem
 
 __all__ = ["Frontier", "frontier", "iso_loss", "over_values"]
 
@@ -84,59 +85,82 @@ def frontier(
     InputError
         If a budget is not above zero.
     """
-    problem = plan.problem
-    at = np.array(list(limits), dtype=float)
-    from .plan import table_of
+    at = checked_limits(plan.problem, limits)
+    by = "budget" if plan.problem.budget is not None else "target"
+    found = minima_along(plan.problem, at, threads=threads, progress=progress)
+    return _line(by, at, plan.problem, found, plan)
 
+
+def checked_limits(problem: PlanProblem, limits: Iterable[float]) -> Floats:
+    """Return budgets or targets as an array.
+
+    Raises
+    ------
+    InputError
+        If one is not finite, or a budget is not above zero.
+    """
     by = "budget" if problem.budget is not None else "target"
+    try:
+        at = np.array(list(limits), dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{by}s = {limits!r} must be a sequence of numbers") from None
     if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
         raise InputError(f"{by}s must be finite numbers, at least one")
     if by == "budget" and (at <= 0.0).any():
         raise InputError(f"budget = {at[at <= 0.0][0]:g} must be above zero")
-    problems = [
-        replace(problem, budget=float(v)) if by == "budget" else replace(problem, target=float(v))
-        for v in at
-    ]
-    if not problem.ranges:
-        return _along(by, at, problems, plan, threads, progress)
-    # All limits at once: one grid with one more axis, one refinement.
+    return at
+
+
+def at_limit(problem: PlanProblem, limit: float) -> PlanProblem:
+    """Return the problem with another budget, or another target."""
+    if problem.budget is not None:
+        return replace(problem, budget=float(limit))
+    return replace(problem, target=float(limit))
+
+
+def minima_along(
+    problem: PlanProblem, at: Floats, *, threads: int | None = None, progress: Progress = False
+) -> list[solve.Found]:
+    """Return the minima of a problem at every budget (or target), best first."""
     told = reporter(progress, len(at), "plans")
-    starts = solve.find_starts(problem, at, cells=CELLS * len(at), threads=threads)
-    columns = dict(starts.columns)
-    limit = columns.pop("_limit")
-    found = solve.refine_starts(
-        problem, replace(starts, columns=columns), limit, threads=workers_from(threads)
-    )
-    limit_of = dict(zip(starts.combination.tolist(), limit.tolist(), strict=True))
-    limits = np.array([limit_of[c] for c in found.combination.tolist()])
-    tables = []
-    for k, one in enumerate(problems):
-        part = _picked(found, limits == one.limit)
-        if len(part.objective) and part.converged[0]:
-            tables.append(table_of(one, part))
-        else:  # a thin set of plans, a kink, or nothing
-            tables += _along(by, at[k : k + 1], [one], plan, threads, False).tables
+    found = []
+    if problem.ranges:  # all limits at once: one grid with one more axis, one refinement
+        starts = solve.find_starts(problem, at, cells=CELLS * len(at), threads=threads)
+        columns = dict(starts.columns)
+        limit = columns.pop("_limit")
+        every = solve.refine_starts(
+            problem, replace(starts, columns=columns), limit, threads=workers_from(threads)
+        )
+        limit_of = dict(zip(starts.combination.tolist(), limit.tolist(), strict=True))
+        limits = np.array([limit_of[c] for c in every.combination.tolist()])
+    for k, value in enumerate(at):
+        part = every.picked(limits == value) if problem.ranges else None
+        if part is None or not len(part.objective) or not part.converged[0]:
+            # A thin set of plans, a kink, or nothing.
+            part = solve.minima(at_limit(problem, value), cells=CELLS, threads=threads)
+        found.append(part)
         if told is not None:
             told(k + 1)
-    return _line(by, at, tables, plan)
+    return found
 
 
-def _picked(found: solve.Found, rows: Any) -> solve.Found:
-    return solve.Found(
-        {n: v[rows] for n, v in found.columns.items()},
-        found.objective[rows],
-        found.force[rows],
-        found.residual[rows],
-        found.converged[rows],
-        found.combination[rows],
-        found.evaluations,
-        found.cells,
+def _line(
+    by: str, at: Floats, problem: PlanProblem, found: Sequence[solve.Found], plan: Plan
+) -> Frontier:
+    """Return minima along a line as tables; `problem` serves all points but for fixed names."""
+    from .plan import table_of
+
+    best = [f.best_of_each() for f in found]
+    tables = table_of(
+        problem, {n: np.concatenate([f.columns[n] for f in best]) for n in best[0].columns}
     )
-
-
-def _line(by: str, at: Floats, tables: list[dict[str, Floats]], plan: Plan) -> Frontier:
-    table = {n: np.array([t[n][0] if len(t[n]) else math.nan for t in tables]) for n in plan.best}
-    return Frontier(by, at, table, tables)
+    ends = np.cumsum([len(f.objective) for f in best])
+    parts = [
+        {n: v[end - len(f.objective) : end] for n, v in tables.items()}
+        for f, end in zip(best, ends, strict=True)
+    ]
+    table = {n: np.array([t[n][0] if len(t[n]) else math.nan for t in parts]) for n in plan.best}
+    return Frontier(by, at, table, parts)
 
 
 def over_values(
@@ -174,27 +198,18 @@ def over_values(
 def _along(
     by: str,
     at: Floats,
-    problems: Sequence[Any],
+    problems: Sequence[PlanProblem],
     plan: Plan,
     threads: int | None,
     progress: Progress,
 ) -> Frontier:
-    from .plan import table_of
-
     told = reporter(progress, len(at), "plans")
-    workers = workers_from(threads)
-    tables = []
+    found = []
     for k, problem in enumerate(problems):
-        starts = solve.find_starts(problem, problem.limit, cells=CELLS, threads=threads)
-        if not len(starts.combination):
-            starts = solve.start_from_conflict(problem, problem.limit, CELLS)
-        found = solve.refine_starts(problem, starts, problem.limit, threads=workers)
-        if len(found.objective):
-            found = solve.polish_kink(problem, found, problem.limit, threads)
-        tables.append(table_of(problem, found))
+        found.append(solve.minima(problem, cells=CELLS, threads=threads))
         if told is not None:
             told(k + 1)
-    return _line(by, at, tables, plan)
+    return _line(by, at, problems[0], found, plan)
 
 
 def iso_loss(plan: Plan, loss: float, along: str, values: Iterable[float]) -> dict[str, Floats]:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -352,17 +353,30 @@ def _program(
     variables = [name for name in columns if name in found]
     values = {name: v for name, v in params.items() if name in found}
     # A positive value is used through its logarithm, so that nested powers do not overflow.
-    logs = {name for name, v in values.items() if v > 0}
+    logs = frozenset(name for name, v in values.items() if v > 0)
+    spans = column_spans({name: columns[name] for name in variables})
+    program = _compiled(tree, tuple(spans.items()), tuple(values), logs)
+    coordinates = [math.log(v) if n in logs else v for n, v in values.items()]
+    return program, np.array(coordinates, dtype=float)
+
+
+@lru_cache(maxsize=64)
+def _compiled(
+    tree: ex.Node,
+    spans: tuple[tuple[str, tuple[float, float]], ...],
+    parameters: tuple[str, ...],
+    logs: frozenset[str],
+) -> _core.Program:
+    """Compile a tree; kept, as plans search the same formulas with other parameters."""
+    variables = [name for name, _ in spans]
     resolved = resolve(
         tree,
         variables=variables,
         log_parameters=logs,
-        positive={name for name in variables if (columns[name] > 0).all()},
-        spans=column_spans({name: columns[name] for name in variables}),
+        positive={name for name, (low, _) in spans if low > 0.0},
+        spans=dict(spans),
     )
-    program = compile_law(resolved, variables=variables, parameters=list(values))
-    coordinates = [math.log(v) if n in logs else v for n, v in values.items()]
-    return program, np.array(coordinates, dtype=float)
+    return compile_law(resolved, variables=variables, parameters=list(parameters))
 
 
 def _columns(

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from .. import _core
 from ..compiler import evaluate_columns
 from ..errors import InputError
-from ..execution import workers_from
 from ..law import Law
 from ..progress import Progress
 from ..result import Fit
@@ -79,6 +78,7 @@ class Plan:
     seconds: float
     problem: PlanProblem
     _fit: Fit | None = field(default=None, repr=False, compare=False)
+    _minima: solve.Found | None = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> float:
         """Return one entry of `best`."""
@@ -345,14 +345,10 @@ def _solved(
     problem: PlanProblem, fit: Fit | None, cells: float, threads: int | None, progress: Progress
 ) -> Plan:
     begun = time.perf_counter()
-    limit, workers = problem.limit, workers_from(threads)
-    starts = solve.find_starts(problem, limit, cells=cells, threads=threads, progress=progress)
-    if not len(starts.combination):
-        starts = solve.start_from_conflict(problem, limit, cells)
-    found = solve.refine_starts(problem, starts, limit, threads=workers)
-    solve.require_found(problem, found, limit, cells)
-    found = solve.polish_kink(problem, found, limit, threads)
-    table = table_of(problem, found)
+    minima = solve.minima(problem, cells=cells, threads=threads, progress=progress)
+    solve.require_found(problem, minima, problem.limit, cells)
+    found = minima.best_of_each()
+    table = table_of(problem, found.columns)
     best = {n: float(v[0]) for n, v in table.items()}
     force = found.force[0]
     binding = [k.text for k, f in zip(problem.all_limits(), force, strict=True) if f > 0]
@@ -369,13 +365,14 @@ def _solved(
         seconds=time.perf_counter() - begun,
         problem=problem,
         _fit=fit,
+        _minima=minima,
     )
 
 
-def table_of(problem: PlanProblem, found: solve.Found) -> dict[str, Floats]:
-    """Return optima as columns in the order of `best`."""
-    rows = len(found.objective)
-    columns = dict(found.columns)
+def table_of(problem: PlanProblem, found: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return optima, given by ranges, lists and fixed names, as columns in the order of `best`."""
+    columns = dict(found)
+    rows = len(next(iter(columns.values()))) if columns else 1
     every = {n: np.full(rows, v) for n, v in problem.params.items()} | columns
     for name, text in problem.defined.items():
         columns[name] = evaluate_columns(text, every)
@@ -423,7 +420,9 @@ def _warnings(
             if len(values) > 2 and best[name] in (values[0], values[-1]):
                 end = "smallest" if best[name] == values[0] else "largest"
                 said.append(f"{name} = {best[name]:g} is the {end} of its list")
-    if problem.budget is not None and best["cost"] < problem.budget * (1 - 1e-6):
+    if best["cost"] <= 0.0:
+        said.append(f"the best plan costs {best['cost']:.6g}: the formula of the cost allows that")
+    elif problem.budget is not None and best["cost"] < problem.budget * (1 - 1e-6):
         said.append(
             f"the best plan costs {best['cost']:.6g}, {best['cost'] / problem.budget:.3%} of the "
             "budget: spending more would not lower the loss"

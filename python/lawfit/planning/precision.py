@@ -8,7 +8,9 @@ from typing import Any
 
 from ..errors import InputError
 from ..law import Law
+from ..laws import as_law
 from ..result import Fit
+from ..tables import named
 from .plan import Plan, plan
 
 __all__ = ["critical_tokens", "float_split"]
@@ -41,7 +43,16 @@ def critical_tokens(
     -------
     float
         inf if the loss falls up to 1e40 tokens.
+
+    Raises
+    ------
+    InputError
+        If `at` lacks a variable of the law.
     """
+    given = law.law if isinstance(law, Fit) else as_law(law)
+    wanted = [v.name for v in given.declared_variables or () if v.name not in (tokens, *at)]
+    if wanted:
+        raise InputError(f"{given}: at= needs a number for {named(wanted)}")
     made = plan(law, FAR, cost=tokens, over={**at, tokens: (1.0, FAR)}, params=params, cells=4000)
     return math.inf if made["cost"] > FAR * (1 - 1e-6) else made[tokens]
 

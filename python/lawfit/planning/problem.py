@@ -226,7 +226,7 @@ def make_problem(
         if name not in used and name not in defined:
             raise InputError(
                 f"over: {name!r} is used by neither the law, the cost nor a constraint; names in "
-                f"use: {named(used)}"
+                f"use: {named(sorted(used))}"
             )
     return PlanProblem(
         given, formula, {n: v for n, v in values.items() if n in used}, renamed, ranges,
@@ -366,6 +366,8 @@ def _read_over(
                 ranges[key] = (low, high)
         elif isinstance(given, (str, bytes)):
             raise InputError(f"over: {key} = {given!r} is a text; expected a range, list or number")
+        elif isinstance(given, (set, frozenset)):
+            choices.append(_table((key,), [[v] for v in sorted(given)]))
         elif isinstance(given, Iterable) and np.ndim(given) > 0:  # type: ignore[arg-type]
             choices.append(_table((key,), [[v] for v in given]))
         else:
@@ -387,14 +389,18 @@ def _table(key: tuple[str, ...], given: Any) -> Choice:
         if missing:
             raise InputError(f"over: {key!r}: the table has no column {missing[0]!r}")
         given = list(zip(*(given[n] for n in key), strict=True))
+    rows = list(given)
+    if not rows:
+        raise InputError(f"over: {', '.join(key)}: there is nothing to choose from")
+    for row in rows:
+        if np.ndim(row) != 1 or len(row) != len(key):
+            raise InputError(
+                f"over: {', '.join(key)}: expected rows of {len(key)} numbers, got {row!r}"
+            )
     try:
-        values = np.array(given, dtype=float)
+        values = np.array(rows, dtype=float)
     except (TypeError, ValueError):
         raise InputError(f"over: {', '.join(key)}: not all values are numbers") from None
-    if values.ndim != 2 or values.shape[1] != len(key) or not len(values):
-        raise InputError(
-            f"over: {', '.join(key)}: expected rows of {len(key)} numbers, got {values.shape}"
-        )
     if not np.isfinite(values).all():
         raise InputError(f"over: {', '.join(key)}: not all values are finite")
     return Choice(key, values)

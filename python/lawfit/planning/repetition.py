@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..formula import names
 from ..law import Law
 from ..laws import as_law
 from ..result import Fit
@@ -31,11 +32,28 @@ def with_epochs(law: Law | str | Fit, budget: float, unique: float, **request: A
         U, unique tokens.
     **request
         As for `lawfit.plan`.
+
+    Raises
+    ------
+    InputError
+        If the law does not use U: to it, repeated tokens are as good as new ones.
     """
+    _with_unique(law)
     over = {"epochs": (1e-9, 1e9), **request.pop("over", {}), "U": unique}
     limits = request.pop("constraints", ())
     limits = [limits] if isinstance(limits, str) else list(limits)
     return plan(law, budget, over=over, constraints=["D == epochs * U", *limits], **request)
+
+
+def _with_unique(law: Law | str | Fit) -> Law:
+    """Return a law that knows of unique tokens."""
+    given = law.law if isinstance(law, Fit) else as_law(law)
+    if "U" not in names(given.formula):
+        raise InputError(
+            f"{given} has no U, the unique tokens: to it, repeated tokens are as good as new ones; "
+            'take a law like "data-constrained"'
+        )
+    return given
 
 
 def epoch_returns(
@@ -62,8 +80,13 @@ def epoch_returns(
     dict of str to ndarray of shape (k,)
         "epochs", "loss", "marginal" (the fall of the loss per further epoch) and "worth" (that fall
         over the one that fresh tokens would bring in their place: 0 for useless repetition).
+
+    Raises
+    ------
+    InputError
+        If the law has no U, or the epochs are not increasing numbers above 0.
     """
-    given = law.law if isinstance(law, Fit) else as_law(law)
+    given = _with_unique(law)
     if params is None and isinstance(law, Fit):
         params = law.params
     if isinstance(params, str) or params is None:

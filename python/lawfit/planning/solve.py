@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..compiler import evaluate_columns
 from ..errors import InputError
+from ..execution import workers_from
 from ..formula import names
 from ..law import Law
 from ..progress import Progress, reporter
@@ -22,7 +23,7 @@ from .problem import Limit, PlanProblem
 from .refine import refine
 from .rows import Rows
 
-__all__ = ["Found", "Starts", "bounds", "constants", "find_starts", "refine_starts"]
+__all__ = ["Found", "Starts", "bounds", "constants", "find_starts", "minima", "refine_starts"]
 
 Floats = NDArray[np.float64]
 Columns = dict[str, Floats]
@@ -31,6 +32,7 @@ MOST_COMBINATIONS = 4096  # of listed values that are refined, the best of the g
 MOST_TABLE = 2**22  # entries of the table of best cells
 STARTS_EACH = 3  # local minima along the first range that are followed, per combination
 NEAR_FEASIBLE = 1e-7
+SAME_PLACE = 1e-5  # minima nearer than this, in logarithms, are one
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Starts:
 
 @dataclass(frozen=True)
 class Found:
-    """The optimum of each combination of listed values, best first.
+    """Optima, best first: every minimum found, or the best of each combination of listed values.
 
     Attributes
     ----------
@@ -80,6 +82,23 @@ class Found:
     combination: NDArray[np.intp]
     evaluations: int
     cells: int
+
+    def picked(self, rows: Any) -> Found:
+        """Return some of the rows."""
+        return Found(
+            {n: v[rows] for n, v in self.columns.items()},
+            self.objective[rows],
+            self.force[rows],
+            self.residual[rows],
+            self.converged[rows],
+            self.combination[rows],
+            self.evaluations,
+            self.cells,
+        )
+
+    def best_of_each(self) -> Found:
+        """Return the best of each combination of listed values."""
+        return self.picked(np.sort(np.unique(self.combination, return_index=True)[1]))
 
 
 def objective_of(problem: PlanProblem) -> str:
@@ -238,10 +257,11 @@ def _search(
 def refine_starts(
     problem: PlanProblem, starts: Starts, limit: float | Floats, *, threads: int = 0
 ) -> Found:
-    """Refine every start and keep the best of each combination of listed values.
+    """Refine every start and return the minima, each once.
 
     `limit` may be one number, or one per start; starts of different limits then need different
-    numbers in `starts.combination`.
+    numbers in `starts.combination`. Columns of the starts that are named as parameters count
+    instead of the problem's.
     """
     count = len(starts.combination)
     columns = _whole_numbers(problem, starts.columns, np.broadcast_to(limit, count), threads)
@@ -257,8 +277,13 @@ def refine_starts(
     value = np.where(violation & np.isfinite(objective), objective, np.inf)
     order = np.argsort(value, kind="stable")
     order = order[np.isfinite(value[order])]
-    _, first = np.unique(combination[order], return_index=True)
-    best = order[np.sort(first)]
+    whole = [np.asarray(natural[n]) for n in problem.whole]
+    places = np.array([combination, *np.round(x / SAME_PLACE), *whole])[:, order]
+    _, first = np.unique(places, axis=1, return_index=True)
+    first = np.sort(first)
+    # Where conditions do not settle a row, its place says nothing: the best such row counts.
+    leading = np.isin(first, np.unique(combination[order], return_index=True)[1])
+    best = order[first[leading | converged[order[first]]]]
     fixed = {n: np.full(len(best), v) for n, v in problem.fixed.items()}
     return Found(
         {**{n: v[best] for n, v in natural.items()}, **fixed},
@@ -270,6 +295,18 @@ def refine_starts(
         evaluations,
         starts.cells,
     )
+
+
+def minima(
+    problem: PlanProblem, *, cells: float, threads: int | None = None, progress: Progress = False
+) -> Found:
+    """Return the minima of a problem at its own limit that a grid and refinement find."""
+    limit = problem.limit
+    starts = find_starts(problem, limit, cells=cells, threads=threads, progress=progress)
+    if not len(starts.combination):
+        starts = start_from_conflict(problem, limit, cells)
+    found = refine_starts(problem, starts, limit, threads=workers_from(threads))
+    return polish_kink(problem, found, limit, threads) if len(found.objective) else found
 
 
 def _refined(
@@ -515,13 +552,4 @@ def polish_kink(problem: PlanProblem, found: Found, limit: float, threads: int |
         columns[n][0] = v
     objective = found.objective.copy()
     objective[0] = best
-    return Found(
-        columns,
-        objective,
-        found.force,
-        found.residual,
-        found.converged,
-        found.combination,
-        found.evaluations,
-        cells,
-    )
+    return replace(found, columns=columns, objective=objective, cells=cells)

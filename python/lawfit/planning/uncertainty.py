@@ -13,15 +13,12 @@ from numpy.typing import NDArray
 from ..compiler import evaluate_columns
 from ..errors import InputError
 from ..execution import workers_from
-from ..progress import Progress, reporter
+from ..progress import Progress
 from ..tables import named
 from ..uncertainty.draw_intervals import percentile
 from ..uncertainty.quantiles import check_level
-from . import solve
-from .batches import BATCH, in_batches
-from .follow import follow
-from .problem import PlanProblem
-from .rows import Rows
+from .follow import Draws, follow
+from .frontier import checked_limits, minima_along
 
 if TYPE_CHECKING:
     from ..uncertainty.bootstrap import Bootstrap
@@ -30,9 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["PlanDraws", "Regret", "parameter_draws", "probability", "regret", "replan"]
 
 Floats = NDArray[np.float64]
-
-WORST_RESIDUAL = 1e-3  # of a row that ended at a kink and still counts
-WINDOWS = 20  # budgets that one batch plans together
 
 
 @dataclass(frozen=True)
@@ -49,12 +43,24 @@ class PlanDraws:
         Share of the draws times limits without a plan.
     share : dict of str to dict of float to ndarray of shape (l,)
         For each listed variable the share of draws in which each value is best.
+    rough : float
+        Share whose first-order conditions do not hold: at a kink of the law or of a limit, where
+        the plan is found less exactly.
+    checked : int
+        Draws, each at one limit, that were searched anew by a grid, to see whether following the
+        central minima had found their best plans.
+    missed : int
+        How many of them had a better plan elsewhere. These minima were then followed in all draws,
+        and others checked.
     """
 
     limits: Floats
     values: dict[str, Floats]
     failed: float
     share: dict[str, dict[float, Floats]]
+    rough: float = 0.0
+    checked: int = 0
+    missed: int = 0
 
     def intervals(
         self, confidence_level: float = 0.95, at: int = 0
@@ -151,8 +157,9 @@ def replan(
 ) -> PlanDraws:
     """Find the best plan for every draw of the parameters, at every limit.
 
-    Each draw is refined from the plan under the central parameters, for every combination of
-    listed values, and the best combination counts.
+    The minima under the central parameters are followed to where they are in each draw, for every
+    combination of listed values, and the best counts. Some draws are searched anew by a grid as a
+    check; see `lawfit.planning.follow.follow`.
 
     Parameters
     ----------
@@ -172,133 +179,48 @@ def replan(
     Raises
     ------
     InputError
-        If there are no draws.
+        If there are no draws, or a budget is not above zero.
+    Interrupted
+        On Ctrl-C.
     """
-    from .frontier import frontier
+    from .plan import table_of
 
     problem = plan.problem
     parameters = parameter_draws(plan, draws)
-    wanted = np.array([problem.limit] if limits is None else list(limits), dtype=float)
-    whole = {n: np.unique(np.round(plan.table[n])) for n in problem.whole}
-    columns, limit_of = _central(plan, wanted, None if limits is None else frontier(plan, wanted))
-    count = len(next(iter(parameters.values()))) if parameters else 1
-    each = len(limit_of)
-    ranges = {n: r for n, r in problem.ranges.items() if n not in whole}
-    at_once = max(1, BATCH // each)
-    tasks = math.ceil(count / at_once)
-    fixed = {**problem.fixed}
-    positive = {n for n, v in parameters.items() if (v > 0.0).all()}
-    positive |= {n for n, v in fixed.items() if v > 0.0}
-    positive |= {n for n, v in columns.items() if n not in ranges and (v > 0.0).all()}
-    positive |= {"_limit"} if (wanted > 0.0).all() else set()
-
-    def given_of(first: int, last: int) -> dict[str, Floats]:
-        size = last - first
-        given = {n: np.repeat(v[first:last], each) for n, v in parameters.items()}
-        given |= {n: np.full(size * each, v) for n, v in fixed.items()}
-        given |= {n: np.tile(v, size) for n, v in columns.items() if n not in ranges}
-        given["_limit"] = np.tile(wanted[limit_of], size)
-        return given
-
-    template = Rows(
-        solve.objective_of(problem),
-        problem.all_limits(),
-        ranges,
-        given_of(0, 1),
-        log_objective=problem.budget is None,
-        positive=frozenset(positive),
-    )
-    start = np.broadcast_to(
-        template.coordinates({n: columns[n] for n in ranges}), (len(ranges), each)
-    )
-    low, high = solve.bounds(problem, template)
-    names = [k.text for k in problem.all_limits()]
-    binding = np.array([k in plan.binding for k in names])
-    near = 1e-9 * (high - low)
-    inside = np.asarray(((start > low + near) & (start < high - near)).any(axis=1))
-
-    def run(task: int) -> tuple[Floats, Floats]:
-        first, last = task * at_once, min((task + 1) * at_once, count)
-        rows = template.over(given_of(first, last))
-        shape = (len(ranges), (last - first) * each)
-        got = follow(
-            rows,
-            np.tile(start, last - first),
-            np.broadcast_to(low, shape),
-            np.broadcast_to(high, shape),
-            binding,
-            inside,
+    if limits is None:
+        wanted = np.array([problem.limit])
+        central = [plan._minima] if plan._minima is not None else None
+    else:
+        wanted, central = checked_limits(problem, limits), None
+    if central is None:
+        central = minima_along(problem, wanted, threads=threads)
+    if not any(len(f.objective) for f in central):
+        raise InputError(
+            "no plan is possible at any of the limits under the central parameters; plan at one "
+            "of them to see why"
         )
-        fine = (got.violation <= solve.NEAR_FEASIBLE) & np.isfinite(got.objective)
-        fine &= got.converged | (got.residual < WORST_RESIDUAL)
-        objective = np.where(fine, got.objective, np.inf).reshape(last - first, each)
-        return _best_of_each(objective, got.x, limit_of, len(wanted))
-
-    told = reporter(progress, count, "draws planned")
-    report = None if told is None else lambda done: told(min(done * at_once, count))
-    parts = list(in_batches(tasks, run, workers_from(threads), report))
-    best = np.concatenate([p[0] for p in parts]).astype(np.intp)  # (draws, limits): row of start
-    x = np.concatenate([p[1] for p in parts])  # (draws, limits, n)
-    return _assembled(problem, parameters, wanted, columns, template, best, x)
-
-
-def _central(plan: Plan, wanted: Floats, line: Any) -> tuple[dict[str, Floats], NDArray[np.intp]]:
-    """Return where the draws begin, one row per limit and combination, and the limit of each."""
-    problem = plan.problem
-    tables = [plan.table] if line is None else line.tables
-    names = [*problem.ranges, *problem.listed]
-    columns = {n: np.concatenate([t[n] for t in tables]) for n in names}
-    lengths = [len(t["loss"]) for t in tables]
-    return columns, np.repeat(np.arange(len(wanted)), lengths)
-
-
-def _best_of_each(
-    objective: Floats, x: Floats, limit_of: NDArray[np.intp], limits: int
-) -> tuple[Floats, Floats]:
-    """Return the row of the best combination, -1 for none, and its point, by draw and limit."""
-    draws, each = objective.shape
-    best = np.full((draws, limits), -1.0)
-    points = np.full((draws, limits, len(x)), np.nan)
-    by_draw = x.reshape(len(x), draws, each)
-    for k in range(limits):
-        rows = np.flatnonzero(limit_of == k)
-        if not len(rows):
-            continue
-        at = rows[np.argmin(objective[:, rows], axis=1)]
-        ok = np.isfinite(objective[np.arange(draws), at])
-        best[:, k] = np.where(ok, at, -1)
-        points[:, k] = np.where(ok[:, None], by_draw[:, np.arange(draws), at].T, np.nan)
-    return best, points
-
-
-def _assembled(
-    problem: PlanProblem,
-    parameters: Mapping[str, Floats],
-    wanted: Floats,
-    columns: Mapping[str, Floats],
-    rows: Rows,
-    best: NDArray[np.intp],
-    x: Floats,
-) -> PlanDraws:
-    draws, limits = best.shape
-    failed = best < 0
-    flat = {n: np.repeat(v, limits) for n, v in parameters.items()}
-    natural = rows.natural(x.reshape(draws * limits, -1).T)
-    natural = {n: np.clip(v, *problem.ranges[n]) for n, v in natural.items()}  # exp rounds
-    picked = {n: np.where(failed, np.nan, columns[n][best]).ravel() for n in columns}
-    values = {**flat, **{n: np.full(draws * limits, v) for n, v in problem.fixed.items()},
-              **picked, **natural}  # fmt: skip
-    for name, text in problem.defined.items():
-        values[name] = evaluate_columns(text, values)
-    out = {n: values[n] for n in problem.variables}
-    out["loss"] = evaluate_columns(problem.formula, values)
-    out["cost"] = evaluate_columns(problem.cost, values)
-    shaped = {n: np.where(failed, np.nan, v.reshape(draws, limits)) for n, v in out.items()}
+    made = follow(Draws(problem, parameters, wanted), central, threads=workers_from(threads),
+                  progress=progress)  # fmt: skip
+    failed = np.isinf(made.objective)
+    size = failed.size
+    columns = {n: v.ravel() for n, v in made.columns.items()}
+    columns |= {n: np.full(size, v) for n, v in problem.fixed.items()}
+    columns |= {n: np.repeat(v, len(wanted)) for n, v in parameters.items()}
+    table = table_of(problem, columns)
+    values = {n: np.where(failed, np.nan, v.reshape(failed.shape)) for n, v in table.items()}
     share = {
-        n: {float(v): (shaped[n] == v).mean(axis=0) for v in np.unique(columns[n])}
+        n: {float(v): (values[n] == v).mean(axis=0) for v in np.unique(values[n][~failed])}
         for n in problem.listed
     }
-    return PlanDraws(wanted, shaped, float(failed.mean()), share)
+    return PlanDraws(
+        limits=wanted,
+        values=values,
+        failed=float(failed.mean()),
+        share=share,
+        rough=float(made.rough.mean()),
+        checked=made.checked,
+        missed=made.missed,
+    )
 
 
 # --- comparing plans ------------------------------------------------------------------------------

@@ -17,6 +17,9 @@ public:
     BoundColumns(const Program& program, const std::vector<const double*>& input, int rows)
         : BoundColumns(program, input, RowLayout(rows)) {}
 
+    // Reads all columns again, which have other values now.
+    void refill(const Program& program, const std::vector<const double*>& input);
+
     const RowLayout& layout() const { return layout_; }
     int rows() const { return layout_.rows(); }
     int padded() const { return layout_.padded(); }
@@ -32,6 +35,8 @@ private:
     RowLayout layout_;
     bool finite_ = true;
     std::vector<Buffer> columns_;
+    std::vector<double> slots_;  // uniform ones that data operations read
+    Buffer work_;                // a block of all columns, on the way to those that are kept
 };
 
 }  // namespace lawfit
