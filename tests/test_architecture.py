@@ -140,7 +140,7 @@ PYTHON_LAYERS = (
     {"formula", "calculus"},
     {"typeset"},
     {"compiler"},
-    {"tables", "runs", "law", "costs"},
+    {"frames", "tables", "runs", "law", "costs"},
     {"reduction", "laws", "losses", "starts", "protocols", "groups", "penalties"},
     {"datasets", "listing", "problem"},
     {"result", "fitting", "stages"},

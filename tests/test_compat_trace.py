@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
+import math
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.optimize
 import scipy.special
+from scipy.special import logsumexp
 
 import lawfit as lf
 from lawfit.compat.trace import TraceError, trace
@@ -120,6 +125,99 @@ def masked(x, a, b):
     return (x > 0) * a * x + ~(x > 0) * b
 
 
+# --- with functions that take lists or floats, for which tracers have stand-ins ---------------
+
+
+def terms_of(x, a, b, alpha, beta):
+    return [a - alpha * np.log(x[0]), b - beta * np.log(x[1])]
+
+
+def folded_list(x, e, *p):
+    return np.logaddexp.reduce([*terms_of(x, *p), e * np.ones_like(x[0])])
+
+
+def folded_array(x, *p):
+    return np.logaddexp.reduce(np.array(terms_of(x, *p)), axis=0)
+
+
+def folded_stack(x, *p):
+    return np.logaddexp.reduce(np.stack(terms_of(x, *p)))
+
+
+def scipys_list(x, *p):
+    return np.exp(scipy.special.logsumexp(terms_of(x, *p), axis=0))
+
+
+def scipys_weights(x, A, B, alpha, beta):
+    exponents = np.stack([-alpha * np.log(x[0]), -beta * np.log(x[1])])
+    return logsumexp(exponents, axis=0, b=np.array([[A], [B]]))
+
+
+def python_floats(x, e, a, alpha):
+    import math as m
+
+    return m.exp(e) + math.exp(a) * x[0] ** -alpha * math.log(8, 2)
+
+
+def one_row(n, E, A, alpha):
+    return E + A / n**alpha
+
+
+def vectorized(x, E, A, alpha):
+    return np.vectorize(one_row)(x[0], E, A, alpha)
+
+
+of_every_row = np.vectorize(one_row)
+
+
+@dataclass
+class Chinchilla:
+    E: float
+    A: float
+    B: float
+    alpha: float
+    beta: float
+
+    def __call__(self, n, d):
+        return self.E + self.A / n**self.alpha + self.B / d**self.beta
+
+
+def product_of_terms(x, A, alpha, beta):
+    return A * np.prod(np.array([x[0] ** -alpha, x[1] ** -beta]), axis=0)
+
+
+def largest_of_terms(x, E, A, alpha):
+    return np.max([E * np.ones_like(x[0]), A * x[0] ** -alpha], axis=0) + max(E, 0.5, alpha)
+
+
+def mean_of_terms(x, a, b):
+    return np.mean(np.clip([a * x, b + x], -1.0, 2.0), axis=0)
+
+
+def outer_product(x, w1, w2, k1, k2):
+    w, k = np.array([w1, w2]), np.array([k1, k2])
+    return np.sum(w[:, None] * np.exp(-k[:, None] * x[None, :]), axis=0)
+
+
+MATRIX = np.column_stack([np.ones(60), T, np.sin(T)])
+
+
+def pieces(x, a, b):
+    return np.piecewise(x, [x < 1, x >= 1], [lambda t: a * t, lambda t: a + b * t])
+
+
+def recursive(x, a, b, depth=3):
+    return (
+        a * np.ones_like(x)
+        if depth == 0
+        else np.logaddexp.reduce([b * x, recursive(x, a, b, depth - 1)])
+    )
+
+
+COLUMNS = {"N": N, "D": D}
+LINEAR = (0.1, -0.2, 0.3)
+LOGS = (6.0, 7.6, 0.34, 0.37)
+
 Case = tuple[str, Callable[..., Any], Any, tuple[float, ...]]
 CASES: list[Case] = [
     ("tuple of arrays", chinchilla, (N, D), CHINCHILLA),
@@ -146,6 +244,31 @@ CASES: list[Case] = [
     ("sum of exponentials", double_exponential, T + 2.0, (2.0, 3.0, 0.5, 2.0)),
     ("hyperbolic", hyperbolic, T, (0.4, 0.6)),
     ("mask times value", masked, T, (0.4, 0.6)),
+    ("logaddexp.reduce of a list", folded_list, (N, D), (0.5, *LOGS)),
+    ("logaddexp.reduce of an array", folded_array, (N, D), LOGS),
+    ("logaddexp.reduce of a stack", folded_stack, (N, D), LOGS),
+    ("scipy.special.logsumexp", scipys_list, (N, D), LOGS),
+    ("logsumexp with b", scipys_weights, (N, D), (400.0, 2000.0, 0.34, 0.37)),
+    ("math", python_floats, (N, D), (0.5, 6.0, 0.34)),
+    ("np.vectorize", vectorized, (N, D), (1.7, 400.0, 0.34)),
+    ("a vectorized function", of_every_row, N, (1.7, 400.0, 0.34)),
+    ("dataclass of parameters", lambda x, *p: Chinchilla(*p)(*x), (N, D), CHINCHILLA),
+    ("unpacked parameters", lambda x, *p: one_row(x["N"], *p), COLUMNS, (1.7, 400.0, 0.34)),
+    (
+        "columns of a matrix",
+        lambda x, a, b: a * x[:, 1] + np.power(2.0, b * x[:, 2]),
+        MATRIX,
+        (0.4, 0.6),
+    ),
+    ("np.prod", product_of_terms, (N, D), (3.0, 0.1, 0.2)),
+    ("np.max and max", largest_of_terms, (N, D), (1.7, 2000.0, 0.34)),
+    ("np.mean and np.clip", mean_of_terms, T, (0.4, 0.6)),
+    ("matrix times parameters", lambda x, *p: x @ np.array(p), MATRIX, LINEAR),
+    ("parameters times matrix", lambda x, *p: np.dot(p, x.T), MATRIX, LINEAR),
+    ("np.einsum", lambda x, a, b, c: np.einsum("ij,j->i", x, [a, b, c]), MATRIX, LINEAR),
+    ("outer product", outer_product, T, (1.0, 0.5, 0.2, 0.1)),
+    ("np.piecewise", pieces, T, (0.4, 0.6)),
+    ("a function that calls itself", recursive, T, (0.4, 0.6)),
 ]
 
 
@@ -210,13 +333,19 @@ def with_interpolation(x, a, b):
 
 
 def with_python_floats(x, a, b):
-    import math
-
-    return math.exp(a) * x + b
+    return float(np.exp(a)) * x + b
 
 
-def with_pieces(x, a, b):
-    return np.piecewise(x, [x < 1, x >= 1], [lambda t: a * t, lambda t: a + b * t])
+def with_a_matrix_and_a_tuple(x, *p):
+    return np.vander(x, 2) @ p
+
+
+def with_arrays_of_another_library(x, a, b):
+    """As jax.numpy and torch do: what is not an array of theirs or a number is a TypeError."""
+    for value in (a, b):
+        if not isinstance(value, (float, np.floating)):
+            raise TypeError(f"exp(): argument must be Tensor, not {type(value).__name__}")
+    return a * np.exp(-b * x)
 
 
 UNTRACEABLE = [
@@ -226,7 +355,8 @@ UNTRACEABLE = [
     with_unknown_call,
     with_interpolation,
     with_python_floats,
-    with_pieces,
+    with_a_matrix_and_a_tuple,
+    with_arrays_of_another_library,
 ]
 
 
@@ -284,6 +414,26 @@ def test_warnings_say_why() -> None:
         trace(lambda p: with_unknown_call(T, *p), 2, 60)
     with pytest.raises(TraceError, match="too large"):
         trace(lambda p: functools.reduce(lambda y, _: y * y + p[0], range(40), p[1] * T), 2, 60)
+
+
+def test_the_users_modules_are_left_alone() -> None:
+    before = dict(globals())
+    trace(lambda p: folded_list((N, D), *p) * math.exp(p[0]), 5, 60)
+    assert globals() == before
+    assert folded_list.__globals__ is globals()
+    assert folded_list((N, D), 0.5, *LOGS).shape == (60,)
+
+
+def test_scipy_is_not_imported() -> None:
+    code = (
+        "import sys, numpy as np, lawfit\n"
+        "x = np.linspace(0.0, 1.0, 20)\n"
+        "f = lambda x, a, b: np.logaddexp.reduce([a * x, b + x])\n"
+        "p, _ = lawfit.curve_fit(f, x, f(x, 1.5, 0.5))\n"
+        "assert abs(p[0] - 1.5) < 1e-6 and 'scipy' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_rows_that_are_not_the_datas_are_refused() -> None:

@@ -54,6 +54,19 @@ def test_misfitting() -> None:
     assert found == pytest.approx((10.420, 12.435, 0.9341, 0.60338), rel=2e-4)
 
 
+@WITH_DATA
+def test_chinchilla_package() -> None:
+    script = example("chinchilla_package")
+    runs, fit = script.main(str(FOLDER), points=3)
+    assert script.mean_error(runs, fit.params) == pytest.approx(11 * fit.objective / 240, rel=1e-12)
+    # What the package's README prints is not quite the minimum of its own objective.
+    assert script.mean_error(runs, script.PUBLISHED) == pytest.approx(0.0257393, rel=1e-5)
+    assert script.mean_error(runs, fit.params) == pytest.approx(0.0255785, rel=1e-5)
+    assert fit.starts.hits > 0.9 * fit.starts.n
+    for name in ("E", "alpha", "beta"):
+        assert fit.params[name] == pytest.approx(script.PUBLISHED[name], rel=0.07)
+
+
 def test_from_scipy() -> None:
     popt, pcov = example("from_scipy").main()
     truth = np.array((1.7, 400.0, 2000.0, 0.34, 0.37))

@@ -67,7 +67,7 @@ def fit_many(
     rng: int | np.random.Generator | None = 0,
     executor: Executor | None = None,
     progress: Progress = False,
-) -> Runs:
+) -> Any:
     """Fit a law to each group of rows, each table, or each target, all by themselves.
 
     A fit that fails is a row with its status, not an exception.
@@ -110,11 +110,12 @@ def fit_many(
 
     Returns
     -------
-    Runs
+    Runs or DataFrame
+        In the kind of `runs`, or of the first of `tables`: a DataFrame for DataFrames, else `Runs`.
         One row per fit, in the order of the groups (sorted), tables and targets, with the columns
         of `by`, ``table`` and ``target`` where there are several; one per parameter, in natural
         units, nan where the fit failed; ``objective``; ``nobs``, rows used; ``starts`` that were
-        run; ``hits``, those that ended within 1e-6 of the best objective; ``success``, 1 or 0; and
+        run; ``hits``, those that ended within 1e-6 of the best objective; ``success``; and
         ``status``: as of `lawfit.fit`, or "too_few_rows", "missing_value", "bad_target" (not above
         0 under log residuals, not in (0, 1) under logit ones), "bad_weight".
 
@@ -174,7 +175,8 @@ def fit_many(
     clash = sorted(set(tiled) & set(found))
     if clash:
         raise InputError(f'by: the column "{clash[0]}" has the name of a column of the result')
-    result = Runs({**tiled, **found}, source="fits")
+    made = {**tiled, **found}
+    result = Runs(made, source="fits") if table.frame is None else table.answer(made, keys)
     if interrupted:
         raise Interrupted("interrupted", result)
     return result
@@ -208,7 +210,9 @@ def _one_table(
     of_table = np.repeat(np.arange(len(parts)), [one.n for one in parts.values()])
     labels = np.empty(len(parts), dtype=object)
     labels[:] = [str(name) for name in parts]
-    return Runs({**columns, "table": labels[of_table]}, source="tables", copy=False), of_table
+    columns["table"] = labels[of_table]
+    frame = None if first.frame is None else first.frame.kind()
+    return Runs(columns, source="tables", copy=False, frame=frame), of_table
 
 
 def _grouped(
@@ -250,9 +254,9 @@ def _fit_target(
     status = np.full(count, "not_run", dtype=object)
     found: dict[str, NDArray[Any]] = {n: np.full(count, np.nan) for n in names}
     found["objective"] = np.full(count, np.nan)
-    found |= {name: np.zeros(count) for name in ("nobs", "starts", "hits")}
+    found |= {name: np.zeros(count, dtype=int) for name in ("nobs", "starts", "hits")}
     usable, nobs = _usable(law, table, target, grouped, settings, row_values, omit, status)
-    found["nobs"] = nobs.astype(float)
+    found["nobs"] = nobs
     free = _count_free(law, table, settings)
     few = (status == "not_run") & (nobs < free)
     status[few] = "too_few_rows"
@@ -273,7 +277,7 @@ def _fit_target(
         found["hits"][wanted], found["starts"][wanted] = raw["hits"], raw["starts"]
         status[wanted] = _NAMES[raw["status"]]
     ended = np.isin(status.astype(str), _NAMES[_ENDED])
-    return {**found, "success": ended.astype(float), "status": status}, stopped
+    return {**found, "success": ended, "status": status}, stopped
 
 
 def _usable(

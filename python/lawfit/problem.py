@@ -70,7 +70,7 @@ class Problem:
     """
 
     def __init__(self, law: Law, runs: Runs, settings: Settings) -> None:
-        self.law, self.runs = law, runs
+        self.law, self.runs = law, runs.without_frame()
         self.variables = law.variables_in(runs)
         declared = law.parameters_in(runs)
         self.groups = Groups(law, runs, [p.name for p in declared])

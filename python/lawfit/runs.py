@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .compiler import evaluate_columns
 from .errors import FormulaError, InputError
 from .formula import names
+from .frames import Frame
 from .tables import closest, listed, load, not_a_number, number, number_text, to_arrays, to_column
 
 __all__ = ["Runs", "parse_derivation", "read"]
@@ -68,6 +69,8 @@ class Runs(Mapping[str, NDArray[Any]]):
     copy : bool
         False saves the memory of a second table: float64 arrays are only looked at, and writing to
         them later changes this table.
+    frame : Frame, optional
+        The DataFrame that the columns come from.
 
     Raises
     ------
@@ -75,7 +78,7 @@ class Runs(Mapping[str, NDArray[Any]]):
         If there is no column or no row, lengths differ, or a column cannot be used.
     """
 
-    __slots__ = ("_columns", "_labels", "_source")
+    __slots__ = ("_columns", "_frame", "_labels", "_source")
 
     parse_derivation = staticmethod(parse_derivation)
 
@@ -86,8 +89,9 @@ class Runs(Mapping[str, NDArray[Any]]):
         source: str = "runs",
         row_labels: NDArray[Any] | None = None,
         copy: bool = True,
+        frame: Frame | None = None,
     ) -> None:
-        self._source = source
+        self._source, self._frame = source, frame
         self._labels = None if row_labels is None else np.array(row_labels)
         arrays = to_arrays(columns, source)
         n = len(next(iter(arrays.values())))
@@ -99,11 +103,21 @@ class Runs(Mapping[str, NDArray[Any]]):
             shared = copy and np.may_share_memory(column, array)
             self._columns[name] = _frozen(column.copy() if shared else column)
 
-    def _with(self, columns: Mapping[str, NDArray[Any]], labels: NDArray[Any] | None) -> Runs:
+    def _with(
+        self,
+        columns: Mapping[str, NDArray[Any]],
+        labels: NDArray[Any] | None,
+        frame: Frame | None,
+    ) -> Runs:
         """Return a table of columns that are converted and frozen already."""
         made = object.__new__(Runs)
         made._source, made._labels, made._columns = self._source, labels, dict(columns)
+        made._frame = frame
         return made
+
+    def _with_one(self, name: str, column: Floats) -> Runs:
+        frame = None if self._frame is None else self._frame.without(name)
+        return self._with({**self._columns, name: _frozen(column)}, self._labels, frame)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a column: float64 (read-only), or `str` for a text column; shape (n,)."""
@@ -138,6 +152,47 @@ class Runs(Mapping[str, NDArray[Any]]):
     def source(self) -> str:
         """What messages call the table: the file's name, or "runs"."""
         return self._source
+
+    @property
+    def frame(self) -> Frame | None:
+        """The DataFrame that the table was read from, if it was one."""
+        return self._frame
+
+    def native(self) -> Any:
+        """Return the table in the kind that it was read from: a DataFrame, or else itself.
+
+        Columns that were neither derived nor computed keep the cells, types and index they had.
+        """
+        if self._frame is None:
+            return self
+        new = {name: self[name] for name in self if name not in self._frame.names}
+        return self._frame.rows_with(new, list(self))
+
+    def answer(self, columns: Mapping[str, Any], keys: Iterable[str] = ()) -> Any:
+        """Return the columns of an answer in the kind that this table was read from.
+
+        Parameters
+        ----------
+        columns : mapping of str to array-like of one length
+        keys : iterable of str
+            Those of them whose cells are some of this table's, and keep the type they have there.
+
+        Returns
+        -------
+        mapping or DataFrame
+            `columns`, unless a DataFrame was read.
+        """
+        if self._frame is None:
+            return columns
+        cells = {}
+        for name in keys:
+            values, first = np.unique(self[name], return_index=True)
+            cells[name] = first[np.searchsorted(values, np.asarray(columns[name]))]
+        return self._frame.table(columns, cells)
+
+    def without_frame(self) -> Runs:
+        """Return the table without the DataFrame it was read from, which may then be freed."""
+        return self if self._frame is None else self._with(self._columns, self._labels, None)
 
     def row_label(self, i: int) -> str:
         """Name row i (from 0) as the user knows it, e.g. "row 7 (line 8 of the file)"."""
@@ -252,7 +307,8 @@ class Runs(Mapping[str, NDArray[Any]]):
                     f'there already is a column "{new}"'
                 )
         renamed = {new_names.get(name, name): column for name, column in self._columns.items()}
-        return self._with(renamed, self._labels)
+        frame = None if self._frame is None else self._frame.rename(new_names)
+        return self._with(renamed, self._labels, frame)
 
     def derive(self, name: str, formula: str) -> Runs:
         """Return the table with a column computed from others (or replaced, if it exists).
@@ -272,13 +328,11 @@ class Runs(Mapping[str, NDArray[Any]]):
         _require_name(name, f"{name} = {formula}")
         formula = _stripped(formula, "formula")
         column = self._evaluate(formula, f'"{name} = {formula}"', {})
-        return self._with({**self._columns, name: _frozen(column)}, self._labels)
+        return self._with_one(name, column)
 
     def with_column(self, name: str, values: Floats) -> Runs:
         """Return the table with a column of numbers added, shape (n,)."""
-        return self._with(
-            {**self._columns, name: _frozen(np.array(values, dtype=float))}, self._labels
-        )
+        return self._with_one(name, np.array(values, dtype=float))
 
     def where(self, condition: str) -> Runs:
         """Return the rows where a formula is neither zero nor nan.
@@ -313,7 +367,8 @@ class Runs(Mapping[str, NDArray[Any]]):
         """Return rows by number (from 0), in the order given; they keep their labels."""
         labels = np.arange(1, self.n + 1) if self._labels is None else self._labels
         columns = {name: _frozen(column[rows]) for name, column in self._columns.items()}
-        return self._with(columns, labels[rows])
+        frame = None if self._frame is None else self._frame.take(np.arange(self.n)[rows])
+        return self._with(columns, labels[rows], frame)
 
     def drop_non_finite(
         self, names: Iterable[str], groups: Iterable[str] = ()
@@ -545,7 +600,13 @@ def _is_text(node: ast.expr) -> bool:
 
 def _from_raw(source: object, copy: bool) -> Runs:
     raw = load(source)
-    return Runs(raw.columns, source=raw.source, row_labels=raw.row_labels, copy=copy)
+    return Runs(
+        raw.columns,
+        source=raw.source,
+        row_labels=raw.row_labels,
+        copy=copy,
+        frame=raw.frame,
+    )
 
 
 def _require_name(name: str, text: str) -> None:

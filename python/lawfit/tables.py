@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .frames import Frame
 
 __all__ = [
     "RawTable",
@@ -55,11 +56,14 @@ class RawTable(NamedTuple):
         What messages call the table: the file's name, or "runs".
     row_labels : ndarray of str or None
         How messages name each row, shape (n,); None to count rows from 1.
+    frame : Frame or None
+        The DataFrame it is, if it is one.
     """
 
     columns: Mapping[str, Any]
     source: str
     row_labels: NDArray[Any] | None
+    frame: Frame | None = None
 
 
 def load(source: object) -> RawTable:
@@ -78,7 +82,8 @@ def load(source: object) -> RawTable:
         return _load_file(Path(os.path.expanduser(os.fsdecode(source))))
     if hasattr(source, "read") and not hasattr(source, "columns"):
         return _load_stream(source)
-    return RawTable(_frame_columns(source), "runs", None)
+    columns, frame = _frame_columns(source)
+    return RawTable(columns, "runs", None, frame)
 
 
 # --- cells -----------------------------------------------------------------------------------
@@ -547,8 +552,8 @@ def _is_plain(dtype: str) -> bool:
     return dtype.rstrip("0123456789") in ("int", "uint", "float", "double", "halffloat")
 
 
-def _frame_columns(source: object) -> dict[str, Any]:
-    """Return the columns of any DataFrame that narwhals knows."""
+def _frame_columns(source: object) -> tuple[dict[str, Any], Frame]:
+    """Return the columns of any DataFrame that narwhals knows, and the frame."""
     expected = (
         "expected a mapping of columns, a DataFrame, or a path to a .csv, .tsv or .parquet file, "
         f"got {type(source).__name__}"
@@ -569,10 +574,11 @@ def _frame_columns(source: object) -> dict[str, Any]:
         raise
     except Exception as error:  # each library has its own
         raise InputError(f"runs: this {type(source).__name__} cannot be read: {error}") from None
-    return {
+    columns = {
         name: one.to_numpy() if one.dtype.is_numeric() else _objects(one.to_list())
         for name, one in series.items()
     }
+    return columns, Frame(frame, {str(name): name for name in frame.columns})
 
 
 def _objects(cells: list[Any]) -> NDArray[Any]:

@@ -31,7 +31,7 @@ def isoflop(result: IsoFlop, runs: Any, *, ax: Axes | None = None) -> Axes:
     table = runs if isinstance(runs, Runs) else read(runs)
     budget, size, target = result.names
     c, n, loss = (table.numbers(name) for name in result.names)
-    points = result.points
+    points = read(result.points)
     with styled() as plt:
         ax = axes_for(ax, plt)
         norm, colors = color_scale(c)
@@ -73,9 +73,9 @@ def envelope(result: Envelope, runs: Any, *, resource: str = "C", target: str = 
         ax = axes_for(ax, plt)
         x, y = table.numbers(resource), table.numbers(target)
         ax.plot(x, y, "o", color=FAINT, markersize=2.5, alpha=0.5, mec="none", label="runs")
-        ax.plot(result.points.numbers(resource), result.points.numbers(target), "o-",
-                color=COLORS[1], markersize=4.5,
-                label=f"envelope, {short(result.points.n)} points")  # fmt: skip
+        points = read(result.points)
+        ax.plot(points.numbers(resource), points.numbers(target), "o-", color=COLORS[1],
+                markersize=4.5, label=f"envelope, {short(points.n)} points")  # fmt: skip
         log_axis(ax, "x", x)
         log_axis(ax, "y", y)
         ax.set_xlabel(label(resource))

@@ -26,7 +26,8 @@ def backtest(result: Backtest, *, ax: Axes | None = None) -> Axes:
         From `lawfit.backtest`.
     ax : Axes, optional
     """
-    points = result.points()
+    found = result.points()
+    points = {name: np.asarray(found[name]) for name in ("split", "reach", "are")}
     with styled() as plt:
         ax = axes_for(ax, plt)
         factor, error = np.exp(points["reach"]), 100.0 * points["are"]

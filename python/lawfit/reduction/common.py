@@ -152,8 +152,24 @@ def point(group: Group, **cells: Any) -> dict[str, Any]:
     return {**group.key, **cells}
 
 
-def table(points: Sequence[Mapping[str, Any]], source: str) -> Runs:
-    """Make a table of points, one mapping of cells each.
+def table(
+    points: Sequence[Mapping[str, Any]], source: str, given: Runs, keys: Sequence[str] | str = ()
+) -> Any:
+    """Make a table of points, one mapping of cells each, in the kind that was given.
+
+    Parameters
+    ----------
+    points : sequence of mappings
+    source : str
+        What messages call the table.
+    given : Runs
+        What the points were made from.
+    keys : str or sequence of str
+        The columns whose cells are those of `given`.
+
+    Returns
+    -------
+    Runs or DataFrame
 
     Raises
     ------
@@ -162,7 +178,8 @@ def table(points: Sequence[Mapping[str, Any]], source: str) -> Runs:
     """
     if not points:
         raise InputError(f"{source}: no point is left")
-    return Runs({name: np.array([p[name] for p in points]) for name in points[0]}, source=source)
+    columns = {name: np.array([p[name] for p in points]) for name in points[0]}
+    return given.answer(Runs(columns, source=source), [keys] if isinstance(keys, str) else keys)
 
 
 def whole_number(value: Any, name: str, least: int) -> int:

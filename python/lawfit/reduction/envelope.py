@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..runs import Runs
 from .common import Dropped, Floats, prepare, whole_number
 
 __all__ = ["Envelope", "envelope"]
@@ -22,7 +21,7 @@ class Envelope:
 
     Attributes
     ----------
-    points : Runs
+    points : Runs or DataFrame
         The winning rows with all their columns, by rising resource.
     dropped : tuple of Dropped
         Rows that could not be used. Rows that lost are not listed, `beaten` counts them.
@@ -30,7 +29,7 @@ class Envelope:
     method : str
     """
 
-    points: Runs
+    points: Any
     dropped: tuple[Dropped, ...]
     beaten: int
     method: str
@@ -110,7 +109,7 @@ def envelope(
         winners = order[_running_minima(y[order])]
         if method == "hull":
             winners = winners[_hull(np.log(x[winners]), np.log(y[winners]))]
-    return Envelope(used.take(winners), dropped, used.n - len(winners), method)
+    return Envelope(used.take(winners).native(), dropped, used.n - len(winners), method)
 
 
 def _bin_minima(x: Floats, y: Floats, bins: int) -> NDArray[np.intp]:

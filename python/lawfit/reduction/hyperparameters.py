@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..runs import Runs
 from .common import Dropped, Floats, Group, groups_of, point, prepare, table
 from .curves import parabola
 
@@ -22,7 +21,7 @@ class Optima:
 
     Attributes
     ----------
-    points : Runs
+    points : Runs or DataFrame
         The columns of `by`; the hyper-parameter and the loss at the minimum, under their own names;
         with "_se" the standard error of the log of the hyper-parameter, from the residuals (nan for
         three values); "curvature", d2 loss / d(log x)2; "values", how many the parabola saw.
@@ -30,7 +29,7 @@ class Optima:
         Groups without a minimum inside their range, and rows that could not be used.
     """
 
-    points: Runs
+    points: Any
     dropped: tuple[Dropped, ...]
 
 
@@ -102,7 +101,7 @@ def best_hyperparameter(
     if not points:
         reasons = "; ".join(map(str, left_out[-3:]))
         raise InputError(f"{used.source}: no group has a minimum inside its range ({reasons})")
-    return Optima(table(points, f"best {x} of {used.source}"), tuple(left_out))
+    return Optima(table(points, f"best {x} of {used.source}", used, by), tuple(left_out))
 
 
 def _best_of_each(x: Floats, loss: Floats, margin: float | None) -> tuple[Floats, Floats]:

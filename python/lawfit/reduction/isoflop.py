@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..execution import seed_from
-from ..runs import Runs
+from ..runs import Runs, read
 from ..tables import number_text
 from .common import Dropped, Floats, groups_of, prepare, table, whole_number
 from .curves import akima_minimum, parabola
@@ -27,7 +27,7 @@ class IsoFlop:
 
     Attributes
     ----------
-    points : Runs
+    points : Runs or DataFrame
         By rising budget, with columns named after those of the input (here C, N and loss): C; N and
         loss at the minimum; N_se and loss_se, standard errors of log N and log loss; runs, the
         number of sizes; inside, the share of noisy draws with a minimum inside the range; for a
@@ -45,7 +45,7 @@ class IsoFlop:
         The columns of budget, size and loss.
     """
 
-    points: Runs
+    points: Any
     dropped: tuple[Dropped, ...]
     method: str
     noise: float | None
@@ -75,11 +75,12 @@ class IsoFlop:
         """
         budget, size, _ = self.names
         of = size if of is None else of
-        errors = f"{of}_se" if f"{of}_se" in self.points else f"{size}_se"
+        points = read(self.points)
+        errors = f"{of}_se" if f"{of}_se" in points else f"{size}_se"
         return power_law(
-            self.points.numbers(budget),
-            self.points.numbers(of),
-            self.points.numbers(errors) if weighted else None,
+            points.numbers(budget),
+            points.numbers(of),
+            points.numbers(errors) if weighted else None,
             self.draws.get(of),
         )
 
@@ -247,11 +248,10 @@ def isoflop(
     if not points:
         reasons = "; ".join(map(str, left_out[-3:]))
         raise InputError(f"{used.source}: no budget has a minimum inside its sizes ({reasons})")
-    found = table(points, f"minima of {used.source}")
     if method == "parabola":
-        _warn_of_bias(found, size)
+        _warn_of_bias(points, size)
     return IsoFlop(
-        found,
+        table(points, f"minima of {used.source}", used),
         tuple(left_out),
         method,
         noise,
@@ -390,8 +390,8 @@ def _cubic_minimum(x: Floats, y: Floats, near: float) -> float:
     return near + float(inside[0]) if len(inside) else float("nan")
 
 
-def _warn_of_bias(points: Runs, size: str) -> None:
-    shift, se = points.numbers("cubic_shift"), points.numbers(f"{size}_se")
+def _warn_of_bias(points: Sequence[Mapping[str, float]], size: str) -> None:
+    shift, se = (np.array([p[name] for p in points]) for name in ("cubic_shift", f"{size}_se"))
     known = np.isfinite(shift)
     if not known.any():
         return

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
-from ..runs import Runs
 from .common import Dropped, Floats, groups_of, point, prepare, table, whole_number
 
 __all__ = ["Coverage", "coverage", "pass_at_k"]
@@ -22,14 +21,14 @@ class Coverage:
 
     Attributes
     ----------
-    points : Runs
+    points : Runs or DataFrame
         The columns of `by`, "k", "coverage", "coverage_se" (over problems; nan for one), and
         "problems".
     dropped : tuple of Dropped
         Rows that could not be used.
     """
 
-    points: Runs
+    points: Any
     dropped: tuple[Dropped, ...]
 
 
@@ -146,4 +145,4 @@ def coverage(
             se = np.std(chance, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.nan
             cells = {"k": float(one), "coverage": float(chance.mean()), "coverage_se": float(se)}
             points.append(point(group, **cells, problems=float(len(rows))))
-    return Coverage(table(points, f"coverage of {used.source}"), dropped)
+    return Coverage(table(points, f"coverage of {used.source}", used, by), dropped)

@@ -25,7 +25,7 @@ class Components:
 
     Attributes
     ----------
-    points : Runs
+    points : Runs or DataFrame
         The table with the scores as columns ``S_1``, ``S_2``, ... added, and without the rows in
         `dropped`.
     names : tuple of str
@@ -41,7 +41,7 @@ class Components:
     dropped : tuple of Dropped
     """
 
-    points: Runs
+    points: Any
     names: tuple[str, ...]
     mean: Floats
     spread: Floats
@@ -50,8 +50,10 @@ class Components:
     filled: Floats
     dropped: tuple[Dropped, ...]
 
-    def transform(self, runs: Any) -> Runs:
+    def transform(self, runs: Any) -> Any:
         """Return another table with scores added: of each row's known cells, by least squares.
+
+        A DataFrame comes back as one of its kind, with its own columns and index.
 
         Raises
         ------
@@ -66,7 +68,7 @@ class Components:
         scores = np.empty((table.n, len(self.loadings)))
         for i, (row, has) in enumerate(zip(x, known, strict=True)):
             scores[i] = np.linalg.lstsq(self.loadings[:, has].T, row[has], rcond=None)[0]
-        return _with_scores(table, scores)
+        return _with_scores(table, scores).native()
 
 
 def principal_components(
@@ -151,7 +153,7 @@ def principal_components(
     x = cells / spread
     filled, mean, scores, loadings, explained = _decompose(x, known, count)
     return Components(
-        _with_scores(table, scores),
+        _with_scores(table, scores).native(),
         names,
         mean * spread,
         spread,

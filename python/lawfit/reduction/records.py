@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..runs import Runs
 from .common import Dropped, groups_of, prepare
 
 __all__ = ["Records", "records"]
@@ -20,7 +19,7 @@ class Records:
 
     Attributes
     ----------
-    points : Runs
+    points : Runs or DataFrame
         With all their columns, by group, then by time.
     dropped : tuple of Dropped
         Rows that could not be used.
@@ -28,7 +27,7 @@ class Records:
         How many rows set no record.
     """
 
-    points: Runs
+    points: Any
     dropped: tuple[Dropped, ...]
     beaten: int
 
@@ -83,4 +82,4 @@ def records(
         before = np.minimum.accumulate(np.concatenate([[np.inf], cost[rows][:-1]]))
         winners.append(rows[cost[rows] < before])
     kept = np.concatenate(winners)
-    return Records(used.take(kept), dropped, used.n - len(kept))
+    return Records(used.take(kept).native(), dropped, used.n - len(kept))

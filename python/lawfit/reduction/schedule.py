@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InputError
-from ..runs import Runs, read
+from ..runs import read
 from .common import Floats, whole_number
 
 __all__ = ["annealing_areas", "constant", "cosine", "with_areas", "wsd"]
@@ -184,7 +184,7 @@ def with_areas(
     schedule: str = "schedule",
     momentum: float = 0.999,
     warmup: int = 0,
-) -> Runs:
+) -> Any:
     """Return the table with columns S_1 and S_2: the areas up to the step of each row.
 
     Parameters
@@ -201,7 +201,8 @@ def with_areas(
 
     Returns
     -------
-    Runs
+    Runs or DataFrame
+        A DataFrame comes back as one of its kind, with its own columns and index.
 
     Raises
     ------
@@ -233,7 +234,7 @@ def with_areas(
                 f"step of its schedule; expected a whole number from 1 to {n}"
             )
         s_1[rows], s_2[rows] = (area[at.astype(int) - 1] for area in areas)
-    return table.with_column("S_1", s_1).with_column("S_2", s_2)
+    return table.with_column("S_1", s_1).with_column("S_2", s_2).native()
 
 
 def _progress(steps: int, start: int, length: int) -> Floats:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..runs import Runs
 from .common import Dropped, groups_of, point, prepare, table
 
 __all__ = ["Aggregated", "aggregate_seeds"]
@@ -21,7 +20,7 @@ class Aggregated:
 
     Attributes
     ----------
-    points : Runs
+    points : Runs or DataFrame
         The columns of `by`, the means under their own names, standard errors of the means with
         "_se" (nan for one run unless pooled), "count", and the other columns that are the same
         within every group.
@@ -31,7 +30,7 @@ class Aggregated:
         Columns that vary within a group and were not averaged, the seed for example.
     """
 
-    points: Runs
+    points: Any
     dropped: tuple[Dropped, ...]
     left_out: tuple[str, ...]
 
@@ -103,7 +102,8 @@ def aggregate_seeds(
             cells[f"{name}_se"] = deviation[name][k] / float(np.sqrt(len(group.rows)))
         points.append(point(group, **cells, count=float(len(group.rows))))
     left_out = tuple(name for name in others if name not in constant)
-    return Aggregated(table(points, f"means of {used.source}"), dropped, left_out)
+    found = table(points, f"means of {used.source}", used, by + constant)
+    return Aggregated(found, dropped, left_out)
 
 
 def _deviation(y: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..runs import Runs
+from ..runs import read
 from .common import Dropped, Floats, groups_of, point, prepare, table, whole_number
 
 __all__ = ["StepsToTarget", "isotonic", "steps_to_target"]
@@ -21,7 +21,7 @@ class StepsToTarget:
 
     Attributes
     ----------
-    points : Runs
+    points : Runs or DataFrame
         The columns of `by`; "target"; the step, under its own name; "censored": 0 if the step was
         found, 1 if the curve never fell that low (the step is the last seen, a lower bound), -1 if
         it was there at the first row (an upper bound); "least", the least smoothed loss.
@@ -29,13 +29,13 @@ class StepsToTarget:
         Rows that could not be used.
     """
 
-    points: Runs
+    points: Any
     dropped: tuple[Dropped, ...]
 
     @property
-    def reached(self) -> Runs:
+    def reached(self) -> Any:
         """The points whose step was found."""
-        return self.points.where("censored == 0")
+        return read(self.points).where("censored == 0").native()
 
 
 def isotonic(y: Floats) -> Floats:
@@ -140,7 +140,7 @@ def steps_to_target(
             at, censored = _first(np.log(x), np.log(y), float(np.log(goal)))
             cells = {"target": goal, step: float(np.exp(at)), "censored": float(censored)}
             points.append(point(group, **cells, least=float(y.min())))
-    return StepsToTarget(table(points, f"steps to target of {used.source}"), dropped)
+    return StepsToTarget(table(points, f"steps to target of {used.source}", used, by), dropped)
 
 
 def _smoothed(y: Floats, smooth: str | int | None) -> Floats:

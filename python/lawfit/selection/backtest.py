@@ -130,11 +130,15 @@ class Backtest:
             for name in found
         }  # fmt: skip
 
-    def points(self) -> dict[str, NDArray[Any]]:
+    def points(self) -> Any:
         """Return every prediction: split, row, reach, target, prediction, residual, are.
 
-        One entry per tested row and split; row is the number in `runs`, reach as in `Split`.
+        One entry per tested row and split; row is the number in `runs`, reach as in `Split`. A
+        mapping of columns, or a DataFrame where the runs were one.
         """
+        return self.runs.answer(self._points())
+
+    def _points(self) -> dict[str, NDArray[Any]]:
         splits = [(k, s) for k, s in enumerate(self.splits) if not s.reason]
         row = np.concatenate([np.empty(0, np.intp), *(s.test for _, s in splits)])
         prediction = np.concatenate([np.empty(0), *(s.prediction for _, s in splits)])
@@ -151,7 +155,7 @@ class Backtest:
             "are": are,
         }
 
-    def by_distance(self, bins: int = 5) -> dict[str, Floats]:
+    def by_distance(self, bins: int = 5) -> Any:
         """Return the error by how far a prediction reached.
 
         Parameters
@@ -161,27 +165,28 @@ class Backtest:
 
         Returns
         -------
-        dict of str to ndarray of shape (bins,)
+        dict of str to ndarray of shape (bins,), or DataFrame
             "from", "to" (factors over the largest fitted run), "rows", "are", "bias". Fewer bins if
             there are fewer predictions.
         """
-        points = self.points()
+        points = self._points()
         known = np.isfinite(points["reach"])
         order = np.argsort(points["reach"][known], kind="stable")
         parts = [p for p in np.array_split(order, bins) if p.size]
         at = {name: points[name][known] for name in ("reach", "are", "residual")}
-        return {
+        columns = {
             "from": np.array([np.exp(at["reach"][p].min()) for p in parts]),
             "to": np.array([np.exp(at["reach"][p].max()) for p in parts]),
             "rows": np.array([float(len(p)) for p in parts]),
             "are": np.array([at["are"][p].mean() for p in parts]),
             "bias": np.array([at["residual"][p].mean() for p in parts]),
         }
+        return self.runs.answer(columns)
 
     @property
     def distance_correlation(self) -> float:
         """Spearman's rank correlation of reach and absolute relative error over predictions."""
-        points = self.points()
+        points = self._points()
         known = np.isfinite(points["reach"]) & np.isfinite(points["are"])
         a, b = (_ranks(points[name][known]) for name in ("reach", "are"))
         if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
@@ -217,8 +222,11 @@ class Backtest:
             table[place] = getattr(s.outside, error)
         return {"models": np.array(models), "share": np.array(shares), error: table}
 
-    def table(self) -> dict[str, list[Any]]:
-        """Return one row per split as a mapping of columns."""
+    def table(self) -> Any:
+        """Return one row per split: a mapping of columns, or a DataFrame if the runs were one."""
+        return self.runs.answer(self._table())
+
+    def _table(self) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {
             "split": [s.name for s in self.splits],
             "train": [len(s.train) for s in self.splits],
@@ -236,7 +244,7 @@ class Backtest:
 
     def __str__(self) -> str:
         """Return the splits as lines of text."""
-        columns = self.table()
+        columns = self._table()
         shown: dict[str, list[Any]] = {"split": columns["split"]}
         shown |= {name: columns[name] for name in ("train", "test")}
         if np.isfinite(columns["distance"]).any():

@@ -116,8 +116,14 @@ class Comparison:
                 return entry
         raise InputError(f"{name!r} is not in the comparison; laws: {named(self.ranking)}")
 
-    def table(self) -> dict[str, list[Any]]:
-        """Return one row per law, best first, as a mapping of columns."""
+    def table(self) -> Any:
+        """Return one row per law, best first.
+
+        A mapping of columns, or a DataFrame where the runs were one.
+        """
+        return self.runs.answer(self._table())
+
+    def _table(self) -> dict[str, list[Any]]:
         entries = self.entries
         columns: dict[str, list[Any]] = {"law": list(self.ranking)}
         for name in ("are", "rmse", "mae", "bias", "r2"):
@@ -134,7 +140,7 @@ class Comparison:
 
     def __str__(self) -> str:
         """Return ranking, tests and reasons as lines of text."""
-        columns = self.table()
+        columns = self._table()
         known = {
             name: not all(isinstance(v, float) and math.isnan(v) for v in values)
             for name, values in columns.items()

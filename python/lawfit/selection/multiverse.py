@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -98,12 +98,15 @@ class Multiverse:
     product : bool
         Whether all combinations were taken, or one choice at a time was changed from the first
         options.
+    runs : Runs
+        The table before filters and derived columns, which are choices.
     """
 
     quantity: str
     choices: Mapping[str, tuple[str, ...]]
     universes: tuple[Universe, ...]
     product: bool
+    runs: Runs = field(repr=False)
 
     @property
     def values(self) -> Floats:
@@ -158,8 +161,14 @@ class Multiverse:
         """The choice that moves the quantity most."""
         return self.effects()[0].choice
 
-    def table(self) -> dict[str, list[Any]]:
-        """Return one row per universe as a mapping of columns."""
+    def table(self) -> Any:
+        """Return one row per universe.
+
+        A mapping of columns, or a DataFrame where the runs were one.
+        """
+        return self.runs.answer(self._table())
+
+    def _table(self) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {
             choice: [u.choices[choice] for u in self.universes] for choice in self.choices
         }
@@ -190,7 +199,7 @@ class Multiverse:
                 f"variance): {means}"
             )
         if len(self.universes) <= 50:
-            columns = self.table()
+            columns = self._table()
             del columns["reason"]
             text += lines(columns, {self.quantity: ".5g", "are": ".2%"})
         text += list(
@@ -287,7 +296,7 @@ def multiverse(
         raise kind(f"no universe has a value; the first: {universes[0].reason}")
     shown = {a: tuple(options) for a, options in axes.items() if len(options) > 1}
     shown = shown or {a: tuple(options) for a, options in axes.items()}
-    return Multiverse(label, shown, tuple(universes), product)
+    return Multiverse(label, shown, tuple(universes), product, table)
 
 
 # --- choices -------------------------------------------------------------------------------------

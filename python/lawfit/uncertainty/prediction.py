@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import InputError
 from ..execution import MAX_EVALUATIONS, TOLERANCE
+from ..frames import Frame
 from ..runs import Runs, read
 from .contributions import (
     Contributions,
@@ -65,6 +66,16 @@ class Prediction:
     distance: dict[str, Floats]
     leverage: Floats
     factor: float = 1.0
+    _frame: Frame | None = field(default=None, repr=False, compare=False)
+
+    def table(self) -> Any:
+        """Return one row per run: value, low, high, and the standard deviations of all parts.
+
+        A mapping of columns, or, where the runs were a DataFrame, one of its kind with its index.
+        """
+        columns = {"value": self.value, "low": self.low, "high": self.high}
+        columns |= {f"sd_{part}": sd for part, sd in self.parts.items()}
+        return columns if self._frame is None else self._frame.rows_with(columns, list(columns))
 
     @property
     def standard_deviation(self) -> Floats:
@@ -167,6 +178,7 @@ def predict(
         },
         distance=distances,
         leverage=_forms(jacobian / (unit * _typical_sigma(problem)), gram),
+        _frame=table.frame,
     )
     if recalibrate is not None:
         made = replace(
