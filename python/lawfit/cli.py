@@ -23,6 +23,7 @@ from .commands.common import (
     read_table,
     starts_of,
     table_options,
+    tell,
     threads_option,
 )
 from .commands.fit import fit_command
@@ -85,7 +86,7 @@ def demo(threads: int | None, quiet: bool) -> None:
     with progress_bar("fit", quiet) as progress:
         shown = demonstrate(threads, progress)
     if not quiet:
-        print(format_demonstration(shown))
+        tell(format_demonstration(shown))
 
 
 @app.command("laws")
@@ -190,7 +191,7 @@ def plan_command(
             progress=progress,
         )
     if not quiet:
-        print(made.summary())
+        tell(made.summary())
     if json_out is not None:
         write_json(json_out, made.to_dict())
     if page_out is not None:
@@ -244,7 +245,7 @@ def backtest_command(law: str, json_out: str | None, quiet: bool, **given: Any) 
     with progress_bar("splits", quiet) as progress:
         result = backtest_law(law, table, progress=progress, **settings)
     if not quiet:
-        print(result)
+        tell(str(result))
     if json_out is not None:
         pooled = {"inside": vars(result.inside), "outside": vars(result.outside)}
         write_json(json_out, {"law": str(law), "splits": result.table(), **pooled})
@@ -284,7 +285,7 @@ def compare_command(
     with progress_bar("fits", quiet) as progress:
         result = compare_laws(laws, table, nested=pairs, progress=progress, **settings)
     if not quiet:
-        print(result)
+        tell(str(result))
     if json_out is not None:
         tests = [vars(test) for test in result.tests]
         best = result.best.to_dict()
@@ -301,9 +302,10 @@ def compare_command(
 @quiet_option
 def bench(quick: bool, threads: int | None, json_out: str | None, quiet: bool) -> None:
     """Measure how fast lawfit is on this machine."""
-    report = benchmark(quick=quick, threads=threads)
+    with progress_bar("measurements", quiet) as progress:
+        report = benchmark(quick=quick, threads=threads, progress=progress)
     if not quiet:
-        print(format_report(report))
+        tell(format_report(report))
     if json_out is not None:
         write_json(json_out, report)
 

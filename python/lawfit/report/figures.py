@@ -39,7 +39,7 @@ def draw(sketch: Sketch) -> Figure:
             FigureCanvasAgg(figure)
             out = io.BytesIO()
             with rc_context({"svg.hashsalt": "lawfit", "svg.fonttype": "path"}):
-                figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+                figure.savefig(out, format="svg", dpi=144, metadata={"Date": None, "Creator": None})
             if out.tell() <= LARGEST:
                 return Figure(out.getvalue(), "image/svg+xml", sketch.alt, sketch.caption)
             out = io.BytesIO()

@@ -15,11 +15,12 @@ from ..fitting import fit as fit_law
 from ..law import Law
 from ..laws import law as find_law
 from ..laws import laws
-from ..progress import Progress
 from ..result import Fit
 from ..runs import Runs, read
 from ..selection.backtest import Backtest
 from ..selection.backtest import backtest as backtest_law
+from ..selection.multiverse import Multiverse
+from ..selection.multiverse import multiverse as make_multiverse
 from ..uncertainty.bootstrap import Bootstrap
 from ..uncertainty.covariance import Covariance
 from ..uncertainty.profile import Profile
@@ -39,6 +40,8 @@ NO_TABLE = (
 )
 SPLITS = 4
 STARTS = 20  # of each fit of a backtest, beside where the whole table's fit started
+DELTAS = (1e-4, 1e-3, 1e-2)
+OUTLIERS = ("none", "residual:4")
 BUDGETS = 7
 FURTHEST = 1e4  # times the costliest run
 MOST_PROFILES = 24  # parameters
@@ -61,6 +64,8 @@ class Material:
     answers : mapping of str to str
         To questions of the checklist, by key.
     threads : int or None
+    choices : Multiverse, str or None
+        A multiverse, or the quantity of one to be made.
     """
 
     fit: Fit
@@ -70,7 +75,7 @@ class Material:
     order: str | None
     answers: Mapping[str, str]
     threads: int | None
-    progress: Progress = False
+    choices: Multiverse | str | None = None
 
     @property
     def runs(self) -> Runs:
@@ -149,6 +154,23 @@ class Material:
             rng=fit.seed,
             threads=self.threads,
         )
+
+    @cached_property
+    def multiverse(self) -> Multiverse | None:
+        """The given multiverse, or the quantity under usual choices; None if not asked for."""
+        fit, asked = self.fit, self.choices
+        if not isinstance(asked, str):
+            return asked
+        settings = self.runs and fit._problem and fit._problem.settings
+        if settings is None or settings.censored is not None or settings.sigma is not None:
+            raise InputError("give a multiverse of your own for censored or weighted tables")
+        other = "linear" if fit.residual == "log" else "log"
+        return make_multiverse(
+            fit.law, self.runs, fit.target, asked, delta=DELTAS, residual=(fit.residual, other),
+            outliers=OUTLIERS, starts=(STARTS,), fixed=fit.fixed, tied=fit.tied, bounds=fit.bounds,
+            penalties=fit.penalties or None, weights=settings.weights, rng=fit.seed,
+            threads=self.threads,
+        )  # fmt: skip
 
     def _usual_order(self) -> str:
         if "C" in self.runs or {"N", "D"} <= set(self.runs):
