@@ -206,7 +206,8 @@ def loss_contours(
         for text in texts:  # readable on every shade
             text.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
             at = ax.transAxes.inverted().transform(ax.transData.transform(text.get_position()))
-            text.set_visible(bool(at.min() > 0.07 and at.max() < 0.93))  # not cut by the edge
+            inside = at.min() > 0.07 and at.max() < 0.93  # not cut by the edge
+            text.set_visible(bool(inside and (at[0] < 0.55 or at[1] > 0.18)))  # nor by the legend
         powers = 10.0 ** np.arange(np.ceil(np.log10(spent.min())), np.log10(spent.max()))
         ax.contour(grid_n, grid_d, np.log10(spent), levels=np.log10(powers[::2]), colors="black",
                    linewidths=0.5, linestyles=":")  # fmt: skip

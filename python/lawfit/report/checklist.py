@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..tables import named
-from .digits import plain
+from .digits import extent, plain
 from .material import Material
 
 __all__ = ["PARTS", "Answer", "Question", "fill"]
@@ -93,7 +93,7 @@ def _sizes(m: Material) -> str:
     parts = [f"{m.fit.nobs} rows"]
     for name, column in m.columns.items():
         count = len(np.unique(column))
-        parts.append(f"{name}: {count} values, {plain(column.min())} to {plain(column.max())}")
+        parts.append(f"{name}: {count} values, {extent(column.min(), column.max())}")
     return "; ".join(parts)
 
 

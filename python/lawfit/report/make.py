@@ -111,7 +111,7 @@ def report(
     material = Material(
         fit, boot, confidence_level, cost, order, dict(answers or {}), threads, multiverse
     )
-    name = fit.law.name or fit.law.formula
+    name = fit.law.name or "A law"
     document = Document(
         title or f"{name}, fitted to {fit.source}",
         f"{fit.nobs} runs, target {fit.target}. Made with lawfit {_core.info()['version']}.",

@@ -43,6 +43,7 @@ STARTS = 20  # of each fit of a backtest, beside where the whole table's fit sta
 DELTAS = (1e-4, 1e-3, 1e-2)
 OUTLIERS = ("none", "residual:4")
 BUDGETS = 7
+MOST_LISTED = 12  # values of a variable beside N and D
 FURTHEST = 1e4  # times the costliest run
 MOST_PROFILES = 24  # parameters
 MOST_ROWS = 20_000  # of a table that is backtested
@@ -161,8 +162,10 @@ class Material:
         fit, asked = self.fit, self.choices
         if not isinstance(asked, str):
             return asked
-        settings = self.runs and fit._problem and fit._problem.settings
-        if settings is None or settings.censored is not None or settings.sigma is not None:
+        if fit._problem is None:
+            raise InputError(NO_TABLE)
+        settings = fit._problem.settings
+        if settings.censored is not None or settings.sigma is not None:
             raise InputError("give a multiverse of your own for censored or weighted tables")
         other = "linear" if fit.residual == "log" else "log"
         return make_multiverse(
@@ -198,7 +201,21 @@ class Material:
         from ..planning.plan import plan
 
         self.require_sizes()
-        return plan(self.fit, budget=float(self.budgets[-1]), cost=self.cost, threads=self.threads)
+        budget = float(self.budgets[-1])
+        over = {name: list(map(float, values)) for name, values in self.listed.items()}
+        return plan(self.fit, budget=budget, cost=self.cost, over=over, threads=self.threads)
+
+    @cached_property
+    def listed(self) -> dict[str, Floats]:
+        """The few values that variables beside N and D have in the table: a plan takes one."""
+        found = {n: np.unique(c) for n, c in self.columns.items() if n not in ("N", "D")}
+        for name, values in found.items():
+            if len(values) > MOST_LISTED:
+                raise InputError(
+                    f"plans take N, D and variables with up to {MOST_LISTED} values; {name} has "
+                    f"{len(values)}: lf.plan(fit, ..., over=...)"
+                )
+        return found
 
     @cached_property
     def frontier(self) -> Frontier:

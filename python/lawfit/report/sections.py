@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..progress import Progress, reporter
 from ..typeset import latex_name
 from .blocks import Block, Code, Formula, Items, Note, Paragraph, Section, Table
 from .checklist import fill
-from .digits import interval, plain, rounded
+from .digits import extent, interval, plain, rounded
 from .figures import Sketch, draw
 from .material import Material
 from .paper import bibtex, latex_table, methods, provenance
@@ -108,11 +109,11 @@ def _formula(m: Material) -> Iterator[Block | Sketch]:
         span = ""
         if v.name in m.variables and m.fit._problem is not None:
             column = m.columns[v.name]
-            span = f"here {plain(column.min())} to {plain(column.max())}"
+            span = f"here {extent(column.min(), column.max())}"
         items.append((v.name, "; ".join(t for t in (f"{about} {unit}".strip(), span) if t)))
     if not law.declared_variables or all(not text for _, text in items):
         items = [
-            (n, f"{plain(c.min())} to {plain(c.max())}, {len(np.unique(c))} values")
+            (n, f"{extent(c.min(), c.max())}, {len(np.unique(c))} values")
             for n, c in (m.columns.items() if m.fit._problem is not None else ())
         ]
     if items:
@@ -249,7 +250,7 @@ def _uncertainty(m: Material) -> Iterator[Block | Sketch]:
         )
         if len(m.fit.free) > 1:
             yield Sketch(
-                lambda: plots.contours(m.fit),
+                lambda: plots.contours(m.fit, points=24),
                 "Joint confidence regions of the most correlated pairs of parameters.",
                 "Joint confidence regions of the most correlated pairs, all other parameters "
                 "refitted. A thin region means that only a combination of the two is known.",
@@ -382,6 +383,14 @@ def _optimal(m: Material) -> Iterator[Block | Sketch]:
         "The best plan over budgets.",
         "The best plan over budgets" + (", with bands of the draws." if draws else "."),
     )
+    for name, values in m.listed.items():
+        if len(values) > 1:
+            yield Sketch(
+                partial(plots.choices, line, name),
+                f"What each {name} of the table costs against the best one, over budgets.",
+                f"How much worse the best plan gets with each {name} of the table; the one at zero "
+                "is the one to take.",
+            )
     if set(m.variables) == {"N", "D"}:
         yield Sketch(
             lambda: plots.loss_contours(m.fit, cost=m.cost),
