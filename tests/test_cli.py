@@ -83,7 +83,7 @@ def test_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     assert "95 % intervals, 20 bootstrap draws" in out
     assert "Held out" in out
     plans = [line.split()[0] for line in out.splitlines() if line.endswith("%")]
-    assert plans == ["1e+11", "1e+12", "1e+13"]
+    assert plans == ["1e11", "1e12", "1e13"]
     assert succeed(capsys, "demo", "--quiet", "--threads", "1") == ""
 
 
