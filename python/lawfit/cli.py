@@ -82,7 +82,12 @@ def run(arguments: list[str]) -> int:
 @threads_option
 @quiet_option
 def demo(threads: int | None, quiet: bool) -> None:
-    """Fit the trained runs that come with lawfit, predict the largest, and plan."""
+    """Fit the trained runs that come with lawfit, predict the largest, and plan.
+
+    \b
+    Example:
+      lawfit demo --threads 2
+    """  # noqa: D301
     with progress_bar("fit", quiet) as progress:
         shown = demonstrate(threads, progress)
     if not quiet:
@@ -95,7 +100,13 @@ def demo(threads: int | None, quiet: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 def list_laws(names: tuple[str, ...], theme: str | None, search: str | None, as_json: bool) -> None:
-    """List the catalogue, or show the laws of the given NAMEs in full."""
+    """List the catalogue, or show the laws of the given NAMEs in full.
+
+    \b
+    Examples:
+      lawfit laws --search repeated
+      lawfit laws chinchilla kaplan
+    """  # noqa: D301
     if names and (theme is not None or search is not None):
         raise InputError("give names, or --theme and --search, not both")
     chosen = [law(name) for name in names] or listing.find(search or "", theme)
@@ -301,7 +312,12 @@ def compare_command(
 @click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write figures here.")
 @quiet_option
 def bench(quick: bool, threads: int | None, json_out: str | None, quiet: bool) -> None:
-    """Measure how fast lawfit is on this machine."""
+    """Measure how fast lawfit is on this machine.
+
+    \b
+    Example:
+      lawfit bench --quick --json bench.json
+    """  # noqa: D301
     with progress_bar("measurements", quiet) as progress:
         report = benchmark(quick=quick, threads=threads, progress=progress)
     if not quiet:
@@ -312,7 +328,12 @@ def bench(quick: bool, threads: int | None, json_out: str | None, quiet: bool) -
 
 @app.command()
 def info() -> None:
-    """Show version, compiler, instruction set and threads."""
+    """Show version, compiler, instruction set and threads.
+
+    \b
+    Example:
+      lawfit info
+    """  # noqa: D301
     facts = _core.info()
     runs_here = ", ".join(facts["instruction_sets"])
     parallel = f"OpenMP, {facts['threads']} threads"

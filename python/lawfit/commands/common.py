@@ -60,8 +60,8 @@ def tell(text: str, **style: Any) -> None:
             indent = " " * (len(line) - len(line.lstrip()) + 2)
             shown = textwrap.fill(line, width, subsequent_indent=indent, drop_whitespace=True,
                                   break_long_words=False, break_on_hyphens=False)  # fmt: skip
-        warns = line.lstrip().startswith("warning:")
-        click.echo(click.style(shown, **({"fg": "yellow"} if warns else style)))
+        color: dict[str, Any] = {"fg": "yellow"} if line.lstrip().startswith("warning:") else style
+        click.echo(click.style(shown, **color) if color else shown)
 
 
 @contextmanager

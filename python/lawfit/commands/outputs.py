@@ -88,6 +88,7 @@ def report_command(
     \b
     Examples:
       lawfit report runs.csv --law chinchilla --bootstrap 1000 --out report.html
+      lawfit report runs.csv --law chinchilla --multiverse "beta / (alpha + beta)" --out r.html
       lawfit report fit.json --runs runs.csv --out report.html
       lawfit report fit.json --runs runs.csv --answer code=https://example.org --out report.md
     """  # noqa: D301
