@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,10 @@ import numpy as np
 import pytest
 
 import lawfit as lf
-from lawfit.cli import run
-from lawfit.laws import themes
+from lawfit.cli import app, run
+from lawfit.commands import common
+from lawfit.laws import as_law, themes
+from lawfit.progress import duration, reporter
 
 HEADER = "N,D,loss"
 
@@ -83,7 +88,7 @@ def test_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     assert "95 % intervals, 20 bootstrap draws" in out
     assert "Held out" in out
     plans = [line.split()[0] for line in out.splitlines() if line.endswith("%")]
-    assert plans == ["1e+11", "1e+12", "1e+13"]
+    assert plans == ["1e11", "1e12", "1e13"]
     assert succeed(capsys, "demo", "--quiet", "--threads", "1") == ""
 
 
@@ -222,6 +227,87 @@ def test_bench(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for name in sets:
         assert f"one evaluation, {name}" in text
     assert "1 -> 2 threads" in text
+
+
+class Terminal(io.StringIO):
+    """Output that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_appears_before_anything_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "SHOWN_AFTER", 0.01)
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    with common.progress_bar("fits", quiet=False) as told:
+        assert callable(told)
+        for _ in range(400):
+            if "fits" in terminal.getvalue():
+                break
+            time.sleep(0.02)
+    assert "fits" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[2K")  # the line is cleared
+    for name, quiet in (("dumb", False), ("xterm", True)):
+        monkeypatch.setenv("TERM", name)
+        with common.progress_bar("fits", quiet=quiet) as told:
+            assert told is False
+
+
+def test_long_lines_break_at_blanks_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "  objective 1.5e-4: no step can lower the objective measurably\nshort"
+    for kind, lines in ((Terminal, 3), (io.StringIO, 2)):
+        monkeypatch.setattr(sys, "stdout", out := kind())
+        common.tell(text)
+        shown = out.getvalue().splitlines()
+        assert len(shown) == lines
+        assert " ".join(out.getvalue().split()) == " ".join(text.split())
+        assert shown[0].startswith("  objective")
+    assert max(map(len, shown)) > 40
+
+
+def test_the_line_of_progress_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [duration(s) for s in (5.0, 99.0, 100.0, 5000.0, 9000.0)] == [
+        "5 s", "99 s", "2 min", "83 min", "2.5 h",
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    clock = iter([0.0, 0.1, 400.0, 800.0])
+    monkeypatch.setattr("lawfit.progress.time.monotonic", lambda: next(clock))
+    told = reporter(True, 100, "draws")
+    assert told is not None
+    for done in (1, 50, 100):
+        told(done)
+    first, last = terminal.getvalue().removeprefix("\r").split("\r")
+    assert first == "draws: 50 of 100, 7 min left"
+    assert last.rstrip() == "draws: 100 of 100"
+    assert len(last.rstrip("\n")) == len(first)
+
+
+def examples() -> list[list[str]]:
+    """Return the examples of all commands' help as words."""
+    texts = [command.help or "" for command in app.commands.values()]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    commands = [line.rpartition("| ")[2] for line in lines]  # what runs are piped into
+    return [shlex.split(line)[1:] for line in commands if line.startswith("lawfit ")]
+
+
+def test_every_command_has_an_example_in_its_help() -> None:
+    assert {words[0] for words in examples()} == set(app.commands)
+
+
+@pytest.mark.parametrize("words", examples(), ids=" ".join)
+def test_examples_of_the_help_can_be_used(words: list[str]) -> None:
+    """Every option is there and takes what it is given; laws and formulas are read."""
+    command = app.commands[words[0]]
+    given = command.make_context(words[0], words[1:]).params
+    texts = given.get("law_text") or given.get("law") or given.get("names") or ()
+    for text in [texts] if isinstance(texts, str) else texts:
+        name, equals, formula = text.partition(" = ")
+        assert lf.Law(formula) if equals else as_law(name)
+    for name in ("cost", "order", "multiverse"):
+        if given.get(name):
+            assert lf.Law(given[name])
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import lawfit as lf
+from lawfit.report.blocks import Figure
+from lawfit.report.figures import Sketch
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+NEEDS = re.compile(r"^<!-- needs (\S+) -->", re.MULTILINE)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -20,9 +25,19 @@ def code(path: Path) -> list[str]:
     return [text for language, text in FENCE.findall(path.read_text()) if language == "python"]
 
 
+def undrawn(sketch: Sketch) -> Figure:
+    return Figure(b"", "image/svg+xml", sketch.alt, sketch.caption)
+
+
 @pytest.mark.parametrize("path", [p for p in PAGES if code(p)], ids=lambda p: p.name)
 def test_code_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a page share their names, in a folder where runs.csv is the embedded example."""
+    for name in NEEDS.findall(path.read_text()):
+        real = Path(os.environ.get("LAWFIT_DATA") or ROOT.parent / "shared" / "data") / name
+        if not real.exists():
+            pytest.skip(f"no {real}; set LAWFIT_DATA to the folder with the shared data")
+        shutil.copy(real, tmp_path / name)
+    monkeypatch.setattr("lawfit.report.sections.draw", undrawn)  # test_report looks at pictures
     monkeypatch.chdir(tmp_path)
     runs = lf.datasets.load("simulated_chinchilla")
     rows = zip(*(runs[name] for name in runs), strict=True)

@@ -42,8 +42,12 @@ def boot(fit: lf.Fit) -> object:
 @pytest.fixture(scope="module")
 def html(fit: lf.Fit, boot: object, tmp_path_factory: pytest.TempPathFactory) -> str:
     pytest.importorskip("matplotlib")
+    from lawfit.plots import style
+
     path = tmp_path_factory.mktemp("report") / "out.html"
-    text = fit.report(path, bootstrap=boot)
+    with pytest.MonkeyPatch.context() as patch:  # a pass of layout takes as long as the drawing
+        patch.setitem(style._SETTINGS, "figure.constrained_layout.use", False)
+        text = fit.report(path, bootstrap=boot)
     assert path.read_text(encoding="utf-8") == text
     return text
 
@@ -175,6 +179,54 @@ def test_checklist(fit: lf.Fit, text: str) -> None:
     assert "| mine |" in answered
     with pytest.raises(lf.InputError, match="no question 'colour'"):
         fit.report(answers={"colour": "red"})
+
+
+def test_other_choices(fit: lf.Fit, runs: lf.Runs) -> None:
+    text = fit.report(multiverse="beta / (alpha + beta)")
+    section = text.partition("## Other choices")[2].partition("##")[0]
+    assert "over 12 combinations" in section
+    made = lf.multiverse("chinchilla", runs, quantity="E", delta=[1e-3, 1e-2], starts=[5])
+    given = fit.report(multiverse=made)
+    low, high = made.range
+    assert f"E under other choices: {plain(low)} to {plain(high)} over 2 combinations" in given
+    assert "OPEN (choices)" not in given
+    assert "OPEN (choices)" in fit.report()
+    assert "Other choices" not in fit.report()
+    with pytest.raises(lf.InputError, match="multiverse = 3 must be"):
+        fit.report(multiverse=3)
+
+
+def test_plans_take_what_other_variables_have_in_the_table() -> None:
+    law = lf.Law("E + A / (N * (1 - exp(-P / g)))**alpha + B / D**beta")
+    truth = {"E": 1.7, "A": 400.0, "g": 2.0, "alpha": 0.34, "B": 1200.0, "beta": 0.35}
+    n, d, p = (v.ravel() for v in np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 4),
+                                              [2.0, 4.0, 8.0]))  # fmt: skip
+    runs = {"N": n, "D": d, "P": p}
+    runs["loss"] = law.predict(truth, runs)
+    fit = lf.fit(law, runs, starts={k: [v] for k, v in truth.items()})
+    text = fit.report(cost="6*N*D*P/16").partition("## Compute-optimal")[2]
+    best = lf.plan(fit, 1e22, cost="6*N*D*P/16", over={"P": [2, 4, 8]})
+    (row,) = [line for line in text.split("\n") if line.startswith("| 1e22 |")]
+    assert plain(best["P"]) in [cell.strip() for cell in row.split("|")]
+    runs["P"] = np.linspace(2, 8, len(n))
+    runs["loss"] = law.predict(truth, runs)
+    many = lf.fit(law, runs, starts={k: [v] for k, v in truth.items()}).report()
+    assert "variables with up to 12 values; P has 48" in many
+
+
+def test_progress_counts_sections_and_figures(
+    fit: lf.Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lawfit.report.blocks import Figure
+
+    picture = Figure(b"", "image/svg+xml", "nothing", "nothing")
+    monkeypatch.setattr("lawfit.report.sections.draw", lambda sketch: picture)
+    told: list[tuple[int, int]] = []
+    fit.report(tmp_path / "out.html", progress=lambda *now: told.append(now))
+    done = [now for now, _ in told]
+    assert done == sorted(done)
+    assert {total for _, total in told} == {done[-1]}
+    assert len(done) > 15
 
 
 def test_what_cannot_be_made_says_why(tmp_path: Path, runs: lf.Runs) -> None:

@@ -15,6 +15,7 @@ from . import _core, datasets
 from .fitting import fit
 from .laws import law
 from .problem import Problem, Settings
+from .progress import Progress, reporter
 from .protocols import protocol
 from .runs import Runs
 from .starts import starts_from_points
@@ -24,7 +25,9 @@ __all__ = ["benchmark", "format_report", "processor", "seconds_per_call"]
 LAW, DATA, PROTOCOL = "chinchilla", "simulated_chinchilla", "hoffmann2022"
 
 
-def benchmark(*, quick: bool = False, threads: int | None = None) -> dict[str, Any]:
+def benchmark(
+    *, quick: bool = False, threads: int | None = None, progress: Progress = False
+) -> dict[str, Any]:
     """Measure evaluations, starts, bootstrap draws and rows per second.
 
     The problem is the Chinchilla law on the 90 simulated runs that come with lawfit, sum of
@@ -36,6 +39,8 @@ def benchmark(*, quick: bool = False, threads: int | None = None) -> dict[str, A
         Fewer starts, draws and repeats: under ten seconds.
     threads : int, optional
         The larger of the two numbers of threads that are compared. Default: all, at most 8.
+    progress : bool or callable(done, total)
+        Counts measurements.
 
     Returns
     -------
@@ -65,12 +70,24 @@ def benchmark(*, quick: bool = False, threads: int | None = None) -> dict[str, A
         },
         "quick": quick,
         "problem": f"{LAW} on {runs.n} rows, Huber(1e-3) on log residuals",
-        "evaluation": _evaluations(runs, 0.05 if quick else 0.3),
     }
     starts, draws = (1500, 300) if quick else (4500, 4000)
-    report["starts"] = [_starts(runs, starts, n, repeats) for n in counts]
-    report["draws"] = [_draws(runs, draws, n, repeats) for n in counts]
-    report["rows"] = _rows(100_000, 0.2 if quick else 1.0)
+    budget = 0.05 if quick else 0.3
+    measurements: list[tuple[str, Callable[[], Any]]] = [
+        ("evaluation", lambda: _evaluations(runs, budget)),
+        *(("starts", partial(_starts, runs, starts, n, repeats)) for n in counts),
+        *(("draws", partial(_draws, runs, draws, n, repeats)) for n in counts),
+        ("rows", lambda: _rows(100_000, 0.2 if quick else 1.0)),
+    ]
+    told = reporter(progress, len(measurements), "measurements")
+    for number, (name, measure) in enumerate(measurements):
+        found = measure()
+        if name in ("starts", "draws"):
+            report.setdefault(name, []).append(found)
+        else:
+            report[name] = found
+        if told is not None:
+            told(number + 1)
     report["scaling"] = {
         name: report[name][0]["seconds"] / report[name][-1]["seconds"]
         for name in ("starts", "draws")

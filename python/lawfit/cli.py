@@ -20,6 +20,7 @@ from .commands.common import (
     read_table,
     starts_of,
     table_options,
+    tell,
     threads_option,
 )
 from .commands.fit import fit_command
@@ -77,11 +78,16 @@ def run(arguments: list[str]) -> int:
 @threads_option
 @quiet_option
 def demo(threads: int | None, quiet: bool) -> None:
-    """Fit the trained runs that come with lawfit, predict the largest, and plan."""
+    """Fit the trained runs that come with lawfit, predict the largest, and plan.
+
+    \b
+    Example:
+      lawfit demo --threads 2
+    """  # noqa: D301
     with progress_bar("fit", quiet) as progress:
         shown = demonstrate(threads, progress)
     if not quiet:
-        print(format_demonstration(shown))
+        tell(format_demonstration(shown))
 
 
 @app.command("laws")
@@ -90,7 +96,13 @@ def demo(threads: int | None, quiet: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 def list_laws(names: tuple[str, ...], theme: str | None, search: str | None, as_json: bool) -> None:
-    """List the catalogue, or show the laws of the given NAMEs in full."""
+    """List the catalogue, or show the laws of the given NAMEs in full.
+
+    \b
+    Examples:
+      lawfit laws --search repeated
+      lawfit laws chinchilla kaplan
+    """  # noqa: D301
     if names and (theme is not None or search is not None):
         raise InputError("give names, or --theme and --search, not both")
     chosen = [law(name) for name in names] or listing.find(search or "", theme)
@@ -153,7 +165,7 @@ def backtest_command(law: str, json_out: str | None, quiet: bool, **given: Any) 
     with progress_bar("splits", quiet) as progress:
         result = backtest_law(law, table, progress=progress, **settings)
     if not quiet:
-        print(result)
+        tell(str(result))
     if json_out is not None:
         pooled = {"inside": vars(result.inside), "outside": vars(result.outside)}
         write_json(json_out, {"law": str(law), "splits": result.table(), **pooled})
@@ -193,7 +205,7 @@ def compare_command(
     with progress_bar("fits", quiet) as progress:
         result = compare_laws(laws, table, nested=pairs, progress=progress, **settings)
     if not quiet:
-        print(result)
+        tell(str(result))
     if json_out is not None:
         tests = [vars(test) for test in result.tests]
         best = result.best.to_dict()
@@ -209,17 +221,28 @@ def compare_command(
 @click.option("--json", "json_out", type=click.Path(), metavar="OUT", help="Write figures here.")
 @quiet_option
 def bench(quick: bool, threads: int | None, json_out: str | None, quiet: bool) -> None:
-    """Measure how fast lawfit is on this machine."""
-    report = benchmark(quick=quick, threads=threads)
+    """Measure how fast lawfit is on this machine.
+
+    \b
+    Example:
+      lawfit bench --quick --json bench.json
+    """  # noqa: D301
+    with progress_bar("measurements", quiet) as progress:
+        report = benchmark(quick=quick, threads=threads, progress=progress)
     if not quiet:
-        print(format_report(report))
+        tell(format_report(report))
     if json_out is not None:
         write_json(json_out, report)
 
 
 @app.command()
 def info() -> None:
-    """Show version, compiler, instruction set and threads."""
+    """Show version, compiler, instruction set and threads.
+
+    \b
+    Example:
+      lawfit info
+    """  # noqa: D301
     facts = _core.info()
     runs_here = ", ".join(facts["instruction_sets"])
     parallel = f"OpenMP, {facts['threads']} threads"

@@ -155,6 +155,10 @@ def _size(error: Floats) -> float:
     return float(np.sqrt(np.mean(error**2)))
 
 
+def _short(value: float) -> str:
+    return f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
+
+
 def format_demonstration(shown: Demonstration) -> str:
     """Return what `lawfit demo` prints."""
     draws, held_out = shown.bootstrap, shown.held_out
@@ -196,16 +200,16 @@ def format_demonstration(shown: Demonstration) -> str:
         f"{np.mean(_error(shown.fit, held_out)):+.2%}.",
         "",
         f"The best N, D and P_w at a budget of {COST}:",
-        "   budget         N  95 % interval               D  95 % interval         P_w    loss"
-        "  draws",
+        "  budget        N  95 % interval           D  95 % interval       P_w    loss  draws",
     ]
     for budget, plan, best in zip(BUDGETS, shown.plans, shown.best, strict=True):
         n, d = (draws.interval(best[name]) for name in "ND")
         agree = np.mean(best["P_w"] == plan.best["P_w"])
         lines.append(
-            f"  {budget:7.0e}  {plan.best['N']:8.3g}  ({n[0]:8.3g}, {n[1]:8.3g})"
-            f"  {plan.best['D']:8.3g}  ({d[0]:8.3g}, {d[1]:8.3g})  {plan.best['P_w']:3.0f}"
-            f"  {plan.best['loss']:.4f}   {agree:4.0%}"
+            f"  {_short(budget):>6}  {_short(plan.best['N']):>7}"
+            f"  {f'{_short(n[0])} to {_short(n[1])}':<16}"
+            f"  {_short(plan.best['D']):>7}  {f'{_short(d[0])} to {_short(d[1])}':<16}"
+            f" {plan.best['P_w']:3.0f}  {plan.best['loss']:.4f}   {agree:4.0%}"
         )
     lines.append("draws: share of the bootstrap draws in which the same P_w is the best.")
     return "\n".join(lines)

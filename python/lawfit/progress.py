@@ -28,13 +28,24 @@ def reporter(progress: Progress, total: int, label: str) -> Callable[[int], obje
         return None
     begun = time.monotonic()
 
+    longest = 0
+
     def show(done: int) -> None:
+        nonlocal longest
         elapsed = time.monotonic() - begun
-        if elapsed < 0.5:
+        if elapsed < 0.5 or (done >= total and not longest):
             return
-        left = f", {elapsed * (total - done) / done:.0f} s left" if done else ""
-        end = "\n" if done >= total else ""
-        sys.stderr.write(f"\r{label}: {done:,} of {total:,}{left}   {end}")
+        left = f", {duration(elapsed * (total - done) / done)} left" if 0 < done < total else ""
+        line = f"{label}: {done:,} of {total:,}{left}"
+        longest = max(longest, len(line))  # what a longer line left behind is written over
+        sys.stderr.write(f"\r{line:<{longest}}" + ("\n" if done >= total else ""))
         sys.stderr.flush()
 
     return show
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: 45 s, 12 min, 3.5 h."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"

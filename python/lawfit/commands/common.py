@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
-import time
+import textwrap
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -25,6 +27,7 @@ __all__ = [
     "read_table",
     "starts_of",
     "table_options",
+    "tell",
     "threads_option",
 ]
 
@@ -39,6 +42,28 @@ def fail(message: object, status: int) -> int:
     return status
 
 
+def tell(text: str, **style: Any) -> None:
+    """Print text; on a terminal, lines longer than it is wide are broken at blanks, not in words.
+
+    Warnings are yellow there.
+
+    Parameters
+    ----------
+    text : str
+    **style
+        Of `click.style`, for the other lines.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in text.split("\n"):
+        shown = line
+        if width and len(line) > width:
+            indent = " " * (len(line) - len(line.lstrip()) + 2)
+            shown = textwrap.fill(line, width, subsequent_indent=indent, drop_whitespace=True,
+                                  break_long_words=False, break_on_hyphens=False)  # fmt: skip
+        color: dict[str, Any] = {"fg": "yellow"} if line.lstrip().startswith("warning:") else style
+        click.echo(click.style(shown, **color) if color else shown)
+
+
 @contextmanager
 def progress_bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None] | bool]:
     """Give a progress bar with the time left; nothing unless standard error is a terminal."""
@@ -46,25 +71,37 @@ def progress_bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]
         yield False
         return
     from rich.console import Console
-    from rich.progress import Progress, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
+    console = Console(stderr=True)
+    if console.is_dumb_terminal:  # cannot move its cursor, so that no line can be replaced
+        yield False
+        return
     bar = Progress(
-        *Progress.get_default_columns()[:-1],
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        TextColumn("left"),
+        console=console,
         transient=True,
     )
-    begun = time.monotonic()
     task = bar.add_task(label, total=None)
-
-    def show(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total)
-        if not bar.live.is_started and time.monotonic() - begun > SHOWN_AFTER and done < total:
-            bar.start()
-
+    # A timer, because the first call may come late: until then the bar moves without a share.
+    late = threading.Timer(SHOWN_AFTER, bar.start)
+    late.daemon = True
+    late.start()
     try:
-        yield show
+        yield lambda done, total: bar.update(task, completed=done, total=total)
     finally:
+        late.cancel()
+        late.join()
         if bar.live.is_started:
             bar.stop()
 

@@ -29,6 +29,7 @@ from .common import (
     read_table,
     starts_of,
     table_options,
+    tell,
     threads_option,
 )
 
@@ -236,7 +237,7 @@ def _print_next(given: dict[str, Any], json_out: str | None, report_out: str | N
         if json_out is None
         else f"lawfit plan {Path(json_out)} --budget 1e24"
     )
-    click.secho(f"next: {'; '.join(said)}", dim=True)
+    tell(f"next: {'; '.join(said)}", dim=True)
 
 
 def _fit_json(made: Fitted) -> dict[str, Any]:
@@ -261,22 +262,21 @@ def _fit_json(made: Fitted) -> dict[str, Any]:
 
 
 def print_fit(made: Fitted) -> None:
-    """Print the fit's summary and the intervals of its draws; warnings yellow on a terminal."""
-    for line in made.fit.summary().split("\n"):
-        click.echo(click.style(line, fg="yellow") if line.startswith("warning:") else line)
+    """Print the fit's summary and the intervals of its draws."""
+    tell(made.fit.summary())
     draws = made.draws
     if draws is None:
         return
     kind = draws.kind if draws.by is None else f"{draws.kind} by {draws.by}"
     how = "" if made.method == "percentile" else f"{made.method}, "
-    print(f"95 % intervals from {len(draws):,} bootstrap draws ({how}{kind}, seed {draws.seed}):")
+    tell(f"95 % intervals from {len(draws):,} bootstrap draws ({how}{kind}, seed {draws.seed}):")
     width = max(map(len, draws.draws))
     for name, (low, high) in draws.intervals(method=made.method).items():
-        print(f"  {name:<{width}}  {low:.5g} to {high:.5g}")
+        tell(f"  {name:<{width}}  {low:.5g} to {high:.5g}")
     if draws.converged < 1 or draws.disagreement > 0:
-        print(
+        tell(
             f"  {draws.converged:.1%} of the refits converged; in {draws.disagreement:.1%} a "
             "spread start did better than the warm one"
         )
     for warning in draws.warnings:
-        click.secho(f"  warning: {warning}", fg="yellow")
+        tell(f"  warning: {warning}")

@@ -61,6 +61,8 @@ def write_report(fit: Fit, out: str, draws: Any, quiet: bool, **options: Any) ->
 @click.option("--runs", "table", metavar="RUNS", help="The fitted runs, if a FIT.json is given.")
 @click.option("--cost", default="6*N*D", show_default=True, help="Formula of a plan's cost.")
 @click.option("--order", metavar="FORMULA", help="Which runs are small, for the backtest.")
+@click.option("--multiverse", metavar="FORMULA",
+              help='What to follow under other choices: "beta / (alpha + beta)".')  # fmt: skip
 @click.option("--title", help="Title of the report.")
 @click.option("--answer", multiple=True, metavar="KEY=TEXT",
               help='Answer to the checklist: --answer metric="C4, nats per token".')  # fmt: skip
@@ -71,6 +73,7 @@ def report_command(
     table: str | None,
     cost: str,
     order: str | None,
+    multiverse: str | None,
     title: str | None,
     answer: tuple[str, ...],
     no_plots: bool,
@@ -85,6 +88,7 @@ def report_command(
     \b
     Examples:
       lawfit report runs.csv --law chinchilla --bootstrap 1000 --out report.html
+      lawfit report runs.csv --law chinchilla --multiverse "beta / (alpha + beta)" --out r.html
       lawfit report fit.json --runs runs.csv --out report.html
       lawfit report fit.json --runs runs.csv --answer code=https://example.org --out report.md
     """  # noqa: D301
@@ -93,6 +97,7 @@ def report_command(
     check_path(out)
     options = {
         "cost": cost, "order": order, "title": title, "figures": not no_plots,
+        "multiverse": multiverse,
         "answers": pairs_of(answer, "--answer", 'metric="C4, nats per token"'),
         "threads": given["threads"],
     }  # fmt: skip

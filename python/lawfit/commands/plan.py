@@ -23,6 +23,7 @@ from .common import (
     quiet_option,
     read_table,
     reading_options,
+    tell,
     threads_option,
 )
 
@@ -147,7 +148,7 @@ def plan_command(
             progress=progress,
         )
     if not quiet:
-        print(made.summary())
+        tell(made.summary())
     data = made.to_dict()
     if bootstrap:
         data["intervals"] = _with_intervals(made, bootstrap, threads, quiet)
@@ -171,12 +172,12 @@ def _with_intervals(
     ends = planned.intervals()
     if not quiet:
         checks = f"{planned.checked} searched anew, {planned.missed} of them better elsewhere"
-        print(f"95 % intervals from {count:,} bootstrap draws, each planned again ({checks}):")
+        tell(f"95 % intervals from {count:,} bootstrap draws, each planned again ({checks}):")
         width = max(map(len, ends))
         for name, (low, high) in ends.items():
-            print(f"  {name:<{width}}  {low:.5g} to {high:.5g}")
+            tell(f"  {name:<{width}}  {low:.5g} to {high:.5g}")
         if planned.failed:
-            print(f"  {planned.failed:.1%} of the draws have no plan")
+            tell(f"  {planned.failed:.1%} of the draws have no plan")
     return {n: list(e) for n, e in ends.items()}
 
 
@@ -188,7 +189,7 @@ def _with_line(
         line = made.frontier(limits, threads=threads, progress=progress)
     columns = {line.by: line.at, **line.table}
     if not quiet:
-        print("".join(f"{n:>12}" for n in columns))
+        tell("".join(f"{n:>12}" for n in columns))
         for row in zip(*columns.values(), strict=True):
-            print("".join(f"{v:>12.5g}" for v in row))
+            tell("".join(f"{v:>12.5g}" for v in row))
     return {n: v.tolist() for n, v in columns.items()}

@@ -19,6 +19,7 @@ from .style import (
     is_wide,
     label,
     log_axis,
+    log_ticks,
     short,
     styled,
 )
@@ -185,7 +186,7 @@ def loss_contours(
     if set(variables) != {"N", "D"} or fit.law.groups:
         raise InputError(f"loss_contours needs a law of N and D alone; {fit.law} has {variables}")
     n, d = table.numbers("N"), table.numbers("D")
-    sides = [np.geomspace(v.min() / 1.5, v.max() * reach, 200) for v in (n, d)]
+    sides = [np.geomspace(v.min() / 1.5, v.max() * reach, 120) for v in (n, d)]
     grid_n, grid_d = np.meshgrid(*sides)
     flat = {"N": grid_n.ravel(), "D": grid_d.ravel()}
     loss = fit.predict(flat).reshape(grid_n.shape)
@@ -194,12 +195,19 @@ def loss_contours(
         from matplotlib.patheffects import withStroke
 
         ax = axes_for(ax, plt, (5.8, 4.4))
+        log_axis(ax, "x", sides[0])
+        log_axis(ax, "y", sides[1])
         levels = np.quantile(loss, np.linspace(0.02, 0.9, 13))
         shades = ax.contourf(grid_n, grid_d, loss, levels=levels, cmap="cividis_r", extend="both")
-        lines = ax.contour(grid_n, grid_d, loss, levels=levels[::2], colors="white", linewidths=0.7)
+        lines = ax.contour(
+            grid_n, grid_d, loss, levels=levels[1:-1:2], colors="white", linewidths=0.7
+        )
         texts = ax.clabel(lines, fmt=lambda v: f"{v:.3g}", fontsize=8, colors="black")
         for text in texts:  # readable on every shade
             text.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
+            at = ax.transAxes.inverted().transform(ax.transData.transform(text.get_position()))
+            inside = at.min() > 0.07 and at.max() < 0.93  # not cut by the edge
+            text.set_visible(bool(inside and (at[0] < 0.55 or at[1] > 0.18)))  # nor by the legend
         powers = 10.0 ** np.arange(np.ceil(np.log10(spent.min())), np.log10(spent.max()))
         ax.contour(grid_n, grid_d, np.log10(spent), levels=np.log10(powers[::2]), colors="black",
                    linewidths=0.5, linestyles=":")  # fmt: skip
@@ -211,8 +219,6 @@ def loss_contours(
         ax.plot(best["N"][inside], best["D"][inside], color=COLORS[1], linewidth=2.2,
                 label="least loss for its cost")  # fmt: skip
         ax.plot(n, d, "o", color="white", mec="black", mew=0.6, markersize=3.5, label="runs")
-        ax.set_xscale("log")
-        ax.set_yscale("log")
         ax.grid(visible=False)
         ax.set_xlabel(label("N", fit.law))
         ax.set_ylabel(label("D", fit.law))
@@ -243,7 +249,9 @@ def starts(fit: Fit, *, ax: Axes | None = None) -> Axes:
         colors = [COLORS[0]] + [FAINT] * (len(found) - 1)
         ax.bar(place, counts, color=colors[: len(found)], width=0.7)
         ax.set_yscale("log")
-        ax.set_ylim(0.7, max(counts.max(initial=1.0) * 2.5, 10))
+        highest = max(counts.max(initial=1.0) * 2.5, 10)
+        ax.set_ylim(0.7, highest)
+        log_ticks(ax.yaxis, 0.7, highest)
         ax.set_ylabel("starts that ended here")
         ax.set_xticks(place)
         texts = ["best"] + [_excess(a) for a in above[1:]]

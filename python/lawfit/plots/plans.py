@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .style import COLORS, axes_for, color_scale, label, log_axis, short, styled, symbol
+from .style import COLORS, axes_for, color_scale, label, layout_of, log_axis, short, styled, symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,9 +38,9 @@ def frontier(
     """
     along = result.by if result.by in result.table else "cost"
     skipped = {along, "cost"}
+    listed = {n for n in result.table if n not in ("loss", "cost") and _listed(result, n)}
     names = [n for n in result.table if n not in skipped and n != "loss"] + ["loss"]
-    columns = min(len(names), 3)
-    rows = -(-len(names) // columns)
+    rows, columns = layout_of(len(names), 3)
     with styled() as plt:
         _, axes = plt.subplots(
             rows, columns, figsize=(3.5 * columns, 2.8 * rows), squeeze=False, sharex=True
@@ -55,10 +55,14 @@ def frontier(
                 low, high = np.nanpercentile(draws.values[name], [tail, 100.0 - tail], axis=0)
                 ax.fill_between(draws.limits, low, high, color=COLORS[0], alpha=0.2, linewidth=0)
                 shown += [low, high]
-            steps = len(np.unique(values[np.isfinite(values)])) <= 6
+            steps = name in listed
             ax.plot(result.at, values, "o-" if steps else "-", color=COLORS[0], markersize=3)
             ax.set_ylabel(label(name))
-            log_axis(ax, "y", np.concatenate(shown))
+            if name in listed:  # only these values can be taken
+                taken = np.unique(np.concatenate(shown))
+                ax.set_yticks(taken, [short(v) for v in taken])
+            else:
+                log_axis(ax, "y", np.concatenate(shown))
             log_axis(ax, "x", result.at)
         for k, ax in enumerate(axes.ravel()[: len(names)]):
             if k + columns >= len(names):  # nothing below
@@ -90,8 +94,8 @@ def choices(result: Frontier, name: str, *, ax: Axes | None = None) -> Axes:
         If `name` is not a listed variable of the plan.
     """
     what = "loss" if result.by != "target" else "cost"
-    values = sorted({float(v) for t in result.tables for v in t.get(name, ())})
-    if not 2 <= len(values) <= max(len(t.get(name, ())) for t in result.tables):
+    values = _listed(result, name)
+    if len(values) < 2:
         raise InputError(f"{name!r} is not a variable with listed values in this frontier")
     table = np.full((len(values), len(result.at)), np.nan)
     for k, rows in enumerate(result.tables):
@@ -102,16 +106,24 @@ def choices(result: Frontier, name: str, *, ax: Axes | None = None) -> Axes:
     with styled() as plt:
         ax = axes_for(ax, plt)
         norm, colors = color_scale(values)
-        for k, (value, row) in enumerate(zip(values, table, strict=True)):
-            above = 100.0 * (row / best - 1.0)
-            few = len(values) <= len(COLORS)
-            color = COLORS[k] if few else colors(norm(value) * 0.9)
-            ax.plot(result.at, above, color=color, label=short(value))
-        log_axis(ax, "x", result.at)
+        above = 100.0 * (table / best - 1.0)
         # Differences near the best decide; what is far off may leave the picture.
-        high = float(np.nanquantile(100.0 * (table / best - 1.0), 0.8))
-        ax.set_ylim(-0.03 * high, 1.15 * high if high > 0.0 else 1.0)
+        high = float(np.nanquantile(above, 0.8))
+        top = 1.15 * high if high > 0.0 else 1.0
+        for k, (value, row) in enumerate(zip(values, above, strict=True)):
+            few = len(values) <= len(COLORS)
+            color = COLORS[k] if few else colors(norm(value))
+            outside = " (above)" if np.nanmin(row) > top else ""
+            ax.plot(result.at, row, color=color, label=short(value) + outside)
+        log_axis(ax, "x", result.at)
+        ax.set_ylim(-0.03 * high, top)
         ax.set_xlabel(label(result.by))
         ax.set_ylabel(f"{what} above the best  (%)")
         ax.legend(title=symbol(name) if len(name) <= 8 else name, ncols=2)
     return ax
+
+
+def _listed(result: Frontier, name: str) -> list[float]:
+    """Return the values of a variable that takes those of a list; none of one that moves freely."""
+    values = sorted({float(v) for t in result.tables for v in t.get(name, ())})
+    return values if len(values) <= max(len(t.get(name, ())) for t in result.tables) else []

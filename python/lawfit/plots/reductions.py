@@ -50,7 +50,7 @@ def isoflop(result: IsoFlop, runs: Any, *, ax: Axes | None = None) -> Axes:
         color_bar(ax, norm, colors, label(budget))
         ax.set_xlabel(label(size))
         ax.set_ylabel(target)
-        ax.legend()
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     return ax
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .style import COLORS, FAINT, axes_for, log_axis, styled, symbol
+from .style import COLORS, FAINT, axes_for, log_axis, log_ticks, styled, symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +44,7 @@ def backtest(result: Backtest, *, ax: Axes | None = None) -> Axes:
         ax.annotate(" mean error on fitted runs", (1.0, inside), xycoords=("axes fraction", "data"),
                     va="bottom", ha="right", fontsize=8)  # fmt: skip
         ax.set_yscale("log")
+        log_ticks(ax.yaxis, *ax.get_ylim())
         log_axis(ax, "x", factor)
         ax.set_xlabel("size over the largest fitted run")
         ax.set_ylabel("error of the prediction  (%)")
@@ -78,6 +79,7 @@ def multiverse(result: Multiverse, *, ax: Axes | None = None) -> Axes:
         jitter = np.random.default_rng(0)
         before = None
         values = result.values
+        size = 5 if len(values) <= 60 else 3
         for choice, option in rows:
             if before not in (None, choice):
                 place += 0.7
@@ -85,8 +87,9 @@ def multiverse(result: Multiverse, *, ax: Axes | None = None) -> Axes:
             before = choice
             chosen = np.array([u.choices[choice] == option for u in result.universes])
             shown = values[chosen & np.isfinite(values)]
-            ax.plot(shown, place + jitter.uniform(-0.18, 0.18, len(shown)), "o", markersize=3,
-                    alpha=0.45, color=COLORS[0], mec="none")  # fmt: skip
+            spread = jitter.uniform(-0.18, 0.18, len(shown))
+            ax.plot(shown, place + spread, "o", markersize=size, alpha=0.55, color=COLORS[0],
+                    mec="none")  # fmt: skip
             if option in effects[choice].means:
                 mean = effects[choice].means[option]
                 ax.plot([mean, mean], [place - 0.3, place + 0.3], color=COLORS[1], linewidth=2.4)
@@ -98,5 +101,5 @@ def multiverse(result: Multiverse, *, ax: Axes | None = None) -> Axes:
         ax.set_ylim(place - 0.4, -0.6)
         ax.grid(visible=False, axis="y")
         quantity = result.quantity
-        ax.set_xlabel(symbol(quantity) if quantity.isidentifier() else quantity)
+        ax.set_xlabel(symbol(quantity) if len(quantity) <= 8 else quantity)
     return ax

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 # Okabe and Ito's palette: told apart with any colour vision, and in grey by their order here.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 ORDERED = "cividis"  # a scale that reads the same with any colour vision
+LIGHTEST = 0.88  # of that scale: its end is too pale for a line on white
 FAINT = "#8a8a8a"
 
 _SETTINGS: Any = {
@@ -78,6 +79,15 @@ def axes_for(ax: Axes | None, plt: Any, size: tuple[float, float] = (5.6, 3.8)) 
     return new  # type: ignore[no-any-return]
 
 
+def layout_of(count: int, most: int = 4) -> tuple[int, int]:
+    """Return rows and columns for so many panels, with few places left empty."""
+    rows, columns = 1, max(count, 1)
+    if count > most:
+        columns = min((most, most - 1), key=lambda c: (-count % c, -c))
+        rows = -(-count // columns)
+    return rows, columns
+
+
 def figure_of(ax: Axes) -> Figure:
     """Return the figure that axes are on."""
     figure = ax.get_figure()
@@ -120,12 +130,16 @@ def log_axis(ax: Axes, which: str, values: Floats) -> bool:
 
 def log_ticks(axis: Any, low: float, high: float) -> None:
     """Label at least three ticks of a logarithmic axis, and not so many that they touch."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     decades = math.log10(high / low)
     if decades < 2.2:  # less than three powers of ten would be labelled
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 1.5 else (1.0, 3.0)))
-        axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
+    elif decades > 6.0:  # labels as wide as 1e-12 side by side
+        axis.set_major_locator(LogLocator(numticks=7))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
+    if decades > 4.0:  # nine ticks in each of many decades are a grey line, and slow
+        axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -134,7 +148,9 @@ def _short_ticks(axis: Any, values: Floats) -> None:
     from matplotlib.ticker import FuncFormatter
 
     values = values[np.isfinite(values)]
-    if values.size and np.abs(values).max() >= 1e4:
+    size = np.abs(values).max(initial=0.0)
+    apart = np.ptp(values) > 0.03 * size if values.size else False  # three digits tell them apart
+    if apart and not 1e-3 <= size < 1e4:
         axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
 
 
@@ -167,14 +183,15 @@ def label(name: str, law: Law | None = None) -> str:
 def color_scale(values: Sequence[float] | Floats) -> tuple[Any, Any]:
     """Return a matplotlib norm and colour map for an ordered quantity."""
     import matplotlib as mpl
-    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
     array = np.asarray(values, dtype=float)
     low, high = float(np.min(array)), float(np.max(array))
     if low == high:
         low, high = (low / 2, high * 2) if low > 0 else (low - 1, high + 1)
     norm = LogNorm(low, high) if is_wide(array) else Normalize(low, high)
-    return norm, mpl.colormaps[ORDERED]
+    seen = mpl.colormaps[ORDERED](np.linspace(0.0, LIGHTEST, 256))
+    return norm, ListedColormap(seen)
 
 
 def color_bar(ax: Axes, norm: Any, colors: Any, text: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..tables import named
-from .style import COLORS, FAINT, is_wide, log_axis, styled, symbol
+from .style import COLORS, FAINT, is_wide, layout_of, log_axis, styled, symbol
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -47,6 +47,7 @@ def draws(
     Returns
     -------
     ndarray of Axes, shape (k, k)
+        None above the diagonal.
 
     Raises
     ------
@@ -59,16 +60,16 @@ def draws(
         raise InputError(f"draws shows 1 to {MOST_PARAMETERS} quantities, not {named(quantities)}")
     values = {name: boot.of(name) for name in quantities}
     step = max(1, len(boot) // MOST_SHOWN)
+    alpha = float(np.clip(300.0 / len(boot), 0.25, 0.7))
     k = len(quantities)
     with styled() as plt:
         size = min(max(1.7 * k, 3.2), 11.0)
-        figure, axes = plt.subplots(k, k, figsize=(size, size), squeeze=False)
+        figure = plt.figure(figsize=(size, size))
+        grid = figure.add_gridspec(k, k)
+        axes = np.full((k, k), None, dtype=object)
         for i, below in enumerate(quantities):
-            for j, across in enumerate(quantities):
-                ax = axes[i, j]
-                if j > i:
-                    ax.axis("off")
-                    continue
+            for j, across in enumerate(quantities[: i + 1]):
+                ax = axes[i, j] = figure.add_subplot(grid[i, j])
                 ax.grid(visible=False)
                 ax.tick_params(labelsize=7.5, length=2)
                 ax.locator_params(nbins=3)
@@ -76,7 +77,7 @@ def draws(
                     _histogram(ax, boot, across, values[across], estimate, confidence_level)
                 else:
                     ax.plot(values[across][::step], values[below][::step], "o", markersize=1.6,
-                            alpha=0.25, color=COLORS[0], mec="none", rasterized=True)  # fmt: skip
+                            alpha=alpha, color=COLORS[0], mec="none", rasterized=True)  # fmt: skip
                     if estimate and across in estimate and below in estimate:
                         ax.plot(estimate[across], estimate[below], "+", color=COLORS[1],
                                 markersize=9, mew=1.8)  # fmt: skip
@@ -84,8 +85,9 @@ def draws(
                 if i != j:
                     log_axis(ax, "y", values[below])
                 _outer(ax, i, j, k, below, across)
-        figure.align_labels()
-    return np.asarray(axes)
+        figure.align_xlabels(axes[-1])
+        figure.align_ylabels(axes[1:, 0])
+    return axes
 
 
 def profiles(found: Mapping[str, Profile], *, confidence_level: float = 0.95) -> NDArray[Any]:
@@ -103,8 +105,7 @@ def profiles(found: Mapping[str, Profile], *, confidence_level: float = 0.95) ->
     ndarray of Axes, shape (parameters,)
     """
     names = list(found)
-    columns = min(len(names), 4)
-    rows = -(-len(names) // max(columns, 1))
+    rows, columns = layout_of(len(names))
     with styled() as plt:
         _, axes = plt.subplots(
             rows, columns, figsize=(2.9 * columns, 2.5 * rows), squeeze=False, sharey=True
@@ -168,8 +169,7 @@ def contours(
     """
     if pairs is None:
         pairs = _strongest(fit)
-    columns = min(len(pairs), 4)
-    rows = -(-len(pairs) // columns)
+    rows, columns = layout_of(len(pairs))
     with styled() as plt:
         _, axes = plt.subplots(
             rows, columns, figsize=(max(3.0 * columns, 3.6), 2.8 * rows), squeeze=False

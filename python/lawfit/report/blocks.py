@@ -59,6 +59,7 @@ class Figure:
     media: str
     alt: str
     caption: str
+    broad: bool = False  # many panels: on a narrow screen it is scrolled, not made smaller
 
 
 @dataclass(frozen=True)

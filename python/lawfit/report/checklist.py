@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..tables import named
-from .digits import plain
+from .digits import extent, plain
 from .material import Material
 
 __all__ = ["PARTS", "Answer", "Question", "fill"]
@@ -93,7 +93,7 @@ def _sizes(m: Material) -> str:
     parts = [f"{m.fit.nobs} rows"]
     for name, column in m.columns.items():
         count = len(np.unique(column))
-        parts.append(f"{name}: {count} values, {plain(column.min())} to {plain(column.max())}")
+        parts.append(f"{name}: {count} values, {extent(column.min(), column.max())}")
     return "; ".join(parts)
 
 
@@ -166,6 +166,17 @@ def _intervals(m: Material) -> str:
     return ", ".join(made)
 
 
+def _choices(m: Material) -> str | None:
+    found = m.multiverse
+    if found is None:
+        return None
+    low, high = found.range
+    return (
+        f"{found.quantity} is {plain(low)} to {plain(high)} over {len(found.universes)} fits with "
+        f"other choices of {named(list(found.choices))}; see Other choices"
+    )
+
+
 def _dependence(m: Material) -> str | None:
     codes = ("undetermined", "inseparable-pair", "ill-conditioned", "at-bound", "term-vanished")
     found = [d.message for d in m.fit.diagnose() if d.code in codes]
@@ -212,7 +223,7 @@ PARTS: dict[str, tuple[Question, ...]] = {
         Question("goodness", "How well does the law fit?", _goodness),
         Question("intervals", "How uncertain are the coefficients?", _intervals),
         Question("identifiability", "Can the coefficients be told apart?", _dependence),
-        Question("choices", "How much do other reasonable choices move the result?"),
+        Question("choices", "How much do other reasonable choices move the result?", _choices),
     ),
 }
 

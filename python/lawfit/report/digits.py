@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["interval", "plain", "rounded"]
+__all__ = ["extent", "interval", "plain", "rounded"]
 
 
 def plain(value: float, digits: int = 4) -> str:
@@ -18,6 +18,12 @@ def plain(value: float, digits: int = 4) -> str:
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
     return f"{mantissa}e{int(exponent)}"
+
+
+def extent(low: float, high: float) -> str:
+    """Return "2 to 32": the ends of a column, without zeros that say nothing."""
+    ends = [f"{v:.4g}" if 1e-5 <= abs(v) < 1e4 or v == 0 else plain(v) for v in (low, high)]
+    return " to ".join(ends)
 
 
 def rounded(value: float, error: float, beyond: int = 2) -> str:

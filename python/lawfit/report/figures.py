@@ -13,6 +13,7 @@ from .blocks import Figure
 
 __all__ = ["Sketch", "draw"]
 
+BROAD = 6.5  # inches
 LARGEST = 300_000  # bytes of an SVG; a picture of more is smaller as dots
 
 
@@ -37,14 +38,15 @@ def draw(sketch: Sketch) -> Figure:
         try:
             figure = figure_of(np.ravel(sketch.plot())[0])
             FigureCanvasAgg(figure)
+            broad = bool(figure.get_figwidth() > BROAD)
             out = io.BytesIO()
             with rc_context({"svg.hashsalt": "lawfit", "svg.fonttype": "path"}):
-                figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+                figure.savefig(out, format="svg", dpi=144, metadata={"Date": None, "Creator": None})
             if out.tell() <= LARGEST:
-                return Figure(out.getvalue(), "image/svg+xml", sketch.alt, sketch.caption)
+                return Figure(out.getvalue(), "image/svg+xml", sketch.alt, sketch.caption, broad)
             out = io.BytesIO()
             figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
-            return Figure(out.getvalue(), "image/png", sketch.alt, sketch.caption)
+            return Figure(out.getvalue(), "image/png", sketch.alt, sketch.caption, broad)
         finally:
             for number in set(plt.get_fignums()) - before:
                 plt.close(number)

@@ -13,6 +13,7 @@ from .. import _core
 from ..errors import InputError
 from ..progress import Progress
 from ..result import Fit
+from ..selection.multiverse import Multiverse
 from ..uncertainty.bootstrap import Bootstrap
 from ..uncertainty.quantiles import check_level
 from .blocks import Document
@@ -37,6 +38,7 @@ def report(
     cost: str = "6*N*D",
     order: str | None = None,
     answers: Mapping[str, str] | None = None,
+    multiverse: Multiverse | str | None = None,
     title: str | None = None,
     figures: bool = True,
     threads: int | None = None,
@@ -67,12 +69,15 @@ def report(
         or the variable with the widest range.
     answers : mapping of str to str, optional
         Answers to open questions of the checklist, by their keys.
+    multiverse : Multiverse or str, optional
+        Other choices to show, from `lawfit.multiverse`; or the quantity to follow, such as
+        ``"beta / (alpha + beta)"``, under three losses, two residuals, with and without outliers.
     title : str, optional
     figures : bool
         Whether to draw plots, which needs matplotlib (extra ``plot``).
     threads : int, optional
     progress : bool or callable(done, total)
-        A callable is told of sections.
+        Counts sections, then figures.
 
     Returns
     -------
@@ -96,19 +101,21 @@ def report(
         bootstrap, (Bootstrap, int, np.integer, type(None))
     ):
         raise InputError(f"bootstrap = {bootstrap!r} must be a Bootstrap or a number of draws")
+    if not isinstance(multiverse, (Multiverse, str, type(None))):
+        raise InputError(f"multiverse = {multiverse!r} must be a Multiverse or a formula")
     if runs is not None and fit._problem is None:
         fit = with_runs(fit, runs, threads=threads)
     boot = bootstrap if isinstance(bootstrap, Bootstrap) else None
     if isinstance(bootstrap, (int, np.integer)) and bootstrap > 0:
         boot = fit.bootstrap(int(bootstrap), rng=fit.seed, threads=threads)
     material = Material(
-        fit, boot, confidence_level, cost, order, dict(answers or {}), threads, progress
+        fit, boot, confidence_level, cost, order, dict(answers or {}), threads, multiverse
     )
-    name = fit.law.name or fit.law.formula
+    name = fit.law.name or "A law"
     document = Document(
         title or f"{name}, fitted to {fit.source}",
         f"{fit.nobs} runs, target {fit.target}. Made with lawfit {_core.info()['version']}.",
-        make_sections(material, figures and (path is not None)),
+        make_sections(material, figures and (path is not None), progress),
     )
     text = render(document)
     if path is not None:

@@ -15,11 +15,12 @@ from ..fitting import fit as fit_law
 from ..law import Law
 from ..laws import law as find_law
 from ..laws import laws
-from ..progress import Progress
 from ..result import Fit
 from ..runs import Runs, read
 from ..selection.backtest import Backtest
 from ..selection.backtest import backtest as backtest_law
+from ..selection.multiverse import Multiverse
+from ..selection.multiverse import multiverse as make_multiverse
 from ..uncertainty.bootstrap import Bootstrap
 from ..uncertainty.covariance import Covariance
 from ..uncertainty.profile import Profile
@@ -39,7 +40,10 @@ NO_TABLE = (
 )
 SPLITS = 4
 STARTS = 20  # of each fit of a backtest, beside where the whole table's fit started
+DELTAS = (1e-4, 1e-3, 1e-2)
+OUTLIERS = ("none", "residual:4")
 BUDGETS = 7
+MOST_LISTED = 12  # values of a variable beside N and D
 FURTHEST = 1e4  # times the costliest run
 MOST_PROFILES = 24  # parameters
 MOST_ROWS = 20_000  # of a table that is backtested
@@ -61,6 +65,8 @@ class Material:
     answers : mapping of str to str
         To questions of the checklist, by key.
     threads : int or None
+    choices : Multiverse, str or None
+        A multiverse, or the quantity of one to be made.
     """
 
     fit: Fit
@@ -70,7 +76,7 @@ class Material:
     order: str | None
     answers: Mapping[str, str]
     threads: int | None
-    progress: Progress = False
+    choices: Multiverse | str | None = None
 
     @property
     def runs(self) -> Runs:
@@ -150,6 +156,25 @@ class Material:
             threads=self.threads,
         )
 
+    @cached_property
+    def multiverse(self) -> Multiverse | None:
+        """The given multiverse, or the quantity under usual choices; None if not asked for."""
+        fit, asked = self.fit, self.choices
+        if not isinstance(asked, str):
+            return asked
+        if fit._problem is None:
+            raise InputError(NO_TABLE)
+        settings = fit._problem.settings
+        if settings.censored is not None or settings.sigma is not None:
+            raise InputError("give a multiverse of your own for censored or weighted tables")
+        other = "linear" if fit.residual == "log" else "log"
+        return make_multiverse(
+            fit.law, self.runs, fit.target, asked, delta=DELTAS, residual=(fit.residual, other),
+            outliers=OUTLIERS, starts=(STARTS,), fixed=fit.fixed, tied=fit.tied, bounds=fit.bounds,
+            penalties=fit.penalties or None, weights=settings.weights, rng=fit.seed,
+            threads=self.threads,
+        )  # fmt: skip
+
     def _usual_order(self) -> str:
         if "C" in self.runs or {"N", "D"} <= set(self.runs):
             return "C"
@@ -176,7 +201,21 @@ class Material:
         from ..planning.plan import plan
 
         self.require_sizes()
-        return plan(self.fit, budget=float(self.budgets[-1]), cost=self.cost, threads=self.threads)
+        budget = float(self.budgets[-1])
+        over = {name: list(map(float, values)) for name, values in self.listed.items()}
+        return plan(self.fit, budget=budget, cost=self.cost, over=over, threads=self.threads)
+
+    @cached_property
+    def listed(self) -> dict[str, Floats]:
+        """The few values that variables beside N and D have in the table: a plan takes one."""
+        found = {n: np.unique(c) for n, c in self.columns.items() if n not in ("N", "D")}
+        for name, values in found.items():
+            if len(values) > MOST_LISTED:
+                raise InputError(
+                    f"plans take N, D and variables with up to {MOST_LISTED} values; {name} has "
+                    f"{len(values)}: lf.plan(fit, ..., over=...)"
+                )
+        return found
 
     @cached_property
     def frontier(self) -> Frontier:

@@ -42,17 +42,19 @@ th, td { padding: .32rem .8rem .32rem 0; border-bottom: 1px solid var(--line);
   text-align: right; vertical-align: top; }
 th { font-weight: 600; } thead th { border-bottom-width: 2px; vertical-align: bottom; }
 .text { text-align: left; } td.number { white-space: nowrap; }
-td.text { min-width: 7rem; }
+td.text { min-width: 11rem; }
 dl { margin: .6rem 0; } dt { font-weight: 600; margin-top: .6rem; }
 dd { margin: .1rem 0 0 1.2rem; overflow-wrap: anywhere; }
 figure { margin: 1.2rem 0; }
 figure img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 6px;
   border: 1px solid var(--line); padding: .5rem; }
+.broad img { min-width: 40rem; }
 figcaption { font-size: .88rem; margin-top: .4rem; }
 math { font-size: 1.12rem; }
 pre { background: var(--shade); border: 1px solid var(--line); border-radius: 6px; padding: .7rem;
   overflow-x: auto; font-size: .84rem; line-height: 1.4; margin: .4rem 0 1rem;
   font-family: ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; }
+pre.text { white-space: pre-wrap; overflow-wrap: anywhere; }
 .label { font-weight: 600; margin-bottom: 0; }
 .note { border-left: 4px solid var(--line); background: var(--shade); padding: .45rem .8rem;
   border-radius: 0 6px 6px 0; }
@@ -66,7 +68,9 @@ footer { padding-bottom: 3rem; margin-top: 2.5rem; font-size: .88rem; }
   body { font-size: 10.5pt; } nav, .skip { display: none; } h2 { break-after: avoid; }
   figure, tr, .note { break-inside: avoid; } .wide, pre { overflow: visible; }
   table { font-size: 9pt; } th, td { padding-right: .5rem; }
-  pre { white-space: pre-wrap; overflow-wrap: anywhere; } figure img { max-height: 21cm; } }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  figure img { max-height: 21cm; min-width: 0; }
+  .formula, .label { break-inside: avoid; } .label { break-after: avoid; } }
 """.strip()
 
 
@@ -132,10 +136,13 @@ def _block(block: Block) -> str:
         return _table(block)
     if isinstance(block, Figure):
         data = base64.b64encode(block.image).decode("ascii")
-        return (
-            f'<figure>\n<img alt="{escape(block.alt)}" src="data:{block.media};base64,{data}">\n'
-            f"<figcaption>{escape(block.caption)}</figcaption>\n</figure>"
-        )
+        image = f'<img alt="{escape(block.alt)}" src="data:{block.media};base64,{data}">'
+        if block.broad:
+            image = (
+                f'<div class="wide broad" tabindex="0" role="group" aria-label="{escape(block.alt)}'
+                f'">{image}</div>'
+            )
+        return f"<figure>\n{image}\n<figcaption>{escape(block.caption)}</figcaption>\n</figure>"
     if isinstance(block, Formula):
         return (
             f'<div class="wide formula" tabindex="0" role="group" aria-label="Formula">'
@@ -144,7 +151,8 @@ def _block(block: Block) -> str:
     assert isinstance(block, Code)
     return (
         f'<p class="label">{escape(block.label)}</p>\n'
-        f'<pre tabindex="0" role="group" aria-label="{escape(block.label)}">'
+        f'<pre class="{block.language}" tabindex="0" role="group" '
+        f'aria-label="{escape(block.label)}">'
         f"{escape(block.text)}</pre>"
     )
 

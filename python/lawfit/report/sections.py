@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..progress import Progress, reporter
 from ..typeset import latex_name
 from .blocks import Block, Code, Formula, Items, Note, Paragraph, Section, Table
 from .checklist import fill
-from .digits import interval, plain, rounded
+from .digits import extent, interval, plain, rounded
 from .figures import Sketch, draw
 from .material import Material
 from .paper import bibtex, latex_table, methods, provenance
@@ -106,11 +109,11 @@ def _formula(m: Material) -> Iterator[Block | Sketch]:
         span = ""
         if v.name in m.variables and m.fit._problem is not None:
             column = m.columns[v.name]
-            span = f"here {plain(column.min())} to {plain(column.max())}"
+            span = f"here {extent(column.min(), column.max())}"
         items.append((v.name, "; ".join(t for t in (f"{about} {unit}".strip(), span) if t)))
     if not law.declared_variables or all(not text for _, text in items):
         items = [
-            (n, f"{plain(c.min())} to {plain(c.max())}, {len(np.unique(c))} values")
+            (n, f"{extent(c.min(), c.max())}, {len(np.unique(c))} values")
             for n, c in (m.columns.items() if m.fit._problem is not None else ())
         ]
     if items:
@@ -247,7 +250,7 @@ def _uncertainty(m: Material) -> Iterator[Block | Sketch]:
         )
         if len(m.fit.free) > 1:
             yield Sketch(
-                lambda: plots.contours(m.fit),
+                lambda: plots.contours(m.fit, points=24),
                 "Joint confidence regions of the most correlated pairs of parameters.",
                 "Joint confidence regions of the most correlated pairs, all other parameters "
                 "refitted. A thin region means that only a combination of the two is known.",
@@ -307,6 +310,35 @@ def _backtest(m: Material) -> Iterator[Block | Sketch]:
     )
 
 
+def _choices(m: Material) -> Iterator[Block | Sketch]:
+    found = m.multiverse
+    if found is None:
+        return
+    low, high = found.range
+    known = int(np.isfinite(found.values).sum())
+    most = found.effects()[0]
+    yield Paragraph(
+        f"{found.quantity} under other choices: {plain(low)} to {plain(high)} over {known} "
+        f"{'combinations' if found.product else 'fits, one choice changed at a time'}. "
+        f"What moves it most is the choice of {most.choice}, by {plain(most.spread, 2)}."
+    )
+    rows = [
+        [e.choice, ", ".join(f"{o}: {plain(v)}" for o, v in e.means.items()), plain(e.spread, 2),
+         f"{e.share:.0%}"]
+        for e in found.effects()
+    ]  # fmt: skip
+    yield Table(["choice", "mean with each option", "spread", "share of variance"], rows, "",
+                frozenset({0, 1}))  # fmt: skip
+    from .. import plots
+
+    yield Sketch(
+        lambda: plots.multiverse(found),
+        f"{found.quantity} in every fit, by the options of every choice.",
+        f"{found.quantity} in every fit, by the options of every choice; bars are means. What "
+        "moves it beyond the intervals above is a choice to be defended.",
+    )
+
+
 def _optimal(m: Material) -> Iterator[Block | Sketch]:
     line, draws = m.frontier, m.plan_draws
     names_shown = [n for n in line.table if n not in ("cost", "budget", "loss")]
@@ -351,6 +383,14 @@ def _optimal(m: Material) -> Iterator[Block | Sketch]:
         "The best plan over budgets.",
         "The best plan over budgets" + (", with bands of the draws." if draws else "."),
     )
+    for name, values in m.listed.items():
+        if len(values) > 1:
+            yield Sketch(
+                partial(plots.choices, line, name),
+                f"What each {name} of the table costs against the best one, over budgets.",
+                f"How much worse the best plan gets with each {name} of the table; the one at zero "
+                "is the one to take.",
+            )
     if set(m.variables) == {"N", "D"}:
         yield Sketch(
             lambda: plots.loss_contours(m.fit, cost=m.cost),
@@ -405,6 +445,7 @@ SECTIONS: dict[str, Maker] = {
     "Uncertainty": _uncertainty,
     "Diagnostics": _diagnostics,
     "Backtest": _backtest,
+    "Other choices": _choices,
     "Compute-optimal plans": _optimal,
     "Checklist": _checklist,
     "For the paper": _paper,
@@ -412,7 +453,7 @@ SECTIONS: dict[str, Maker] = {
 }
 
 
-def make_sections(m: Material, figures: bool) -> list[Section]:
+def make_sections(m: Material, figures: bool, progress: Progress = False) -> list[Section]:
     """Make all sections; what cannot be made is replaced by its reason.
 
     Parameters
@@ -420,22 +461,32 @@ def make_sections(m: Material, figures: bool) -> list[Section]:
     m : Material
     figures : bool
         False leaves plots out.
+    progress : bool or callable(done, total)
     """
-    made = []
-    for number, (title, make) in enumerate(SECTIONS.items()):
-        section = Section(title)
+    written: dict[str, list[Block | Sketch]] = {}
+    told = reporter(progress, len(SECTIONS) * (2 if figures else 1), "report")
+    for number, (title, make) in enumerate(SECTIONS.items(), 1):
+        blocks = written.setdefault(title, [])
         try:
             for block in make(m):
-                if not isinstance(block, Sketch):
-                    section.blocks.append(block)
-                elif figures:
-                    section.blocks.append(_drawn(block))
+                if figures or not isinstance(block, Sketch):
+                    blocks.append(block)
         except Exception as error:  # a report with one part missing is better than none
-            section.blocks.append(Note(f"Not here: {reason(error)}."))
+            blocks.append(Note(f"Not here: {reason(error)}."))
+        if told is not None:
+            told(number)
+    # Drawing takes as long as all the rest: the second half of the way, whatever the number.
+    count = sum(isinstance(block, Sketch) for blocks in written.values() for block in blocks)
+    done = itertools.count(1)
+    made = []
+    for title, blocks in written.items():
+        section = Section(title)
+        for block in blocks:
+            section.blocks.append(_drawn(block) if isinstance(block, Sketch) else block)
+            if told is not None and isinstance(block, Sketch):
+                told(len(SECTIONS) + round(len(SECTIONS) * next(done) / count))
         if section.blocks:
             made.append(section)
-        if callable(m.progress):
-            m.progress(number + 1, len(SECTIONS))
     return made
 
 

@@ -252,7 +252,8 @@ class Backtest:
         for name in ("are", "bias", "r2"):
             shown |= {f"{name} {w}": columns[f"{name}_{w}"] for w in ("inside", "outside")}
         del shown["bias inside"]
-        shown["status"] = columns["status"]
+        if any(status != "converged" for status in columns["status"]):
+            shown["status"] = columns["status"]
         percent = {f"are {w}": ".2%" for w in ("inside", "outside")}
         text = [
             f"{self.law}",

@@ -159,8 +159,11 @@ class Comparison:
         }
         if self.metric != "are":
             titles = {f"{self.metric}_outside": f"{self.metric} outside", **titles}
+        for other in {"aic", "bic"} - {self.by}:  # table() has all; AICc is the one to go by
+            del titles[other]
         shown |= {title: columns[name] for name, title in titles.items() if known[name]}
-        shown["status"] = columns["status"]
+        if any(status != "converged" for status in columns["status"]):
+            shown["status"] = columns["status"]
         formats = {"are outside": ".2%", "are inside": ".2%", "akaike": ".3f", "stacking": ".3f"}
         formats |= {"AIC": ".2f", "AICc": ".2f", "BIC": ".2f", "behind": ".2g", "+-": ".2g"}
         what = f"{self.metric} on held-out rows ({self.by})" if self.by in HELD_OUT else self.by
@@ -168,6 +171,8 @@ class Comparison:
             what = f"{self.metric} on held-out rows"
         text = [f"{self.runs.n} rows of {self.runs.source}, ranked by {what}"]
         text += lines(shown, formats)
+        if "are outside" in shown:
+            text.append("are: mean of |predicted - measured| / measured")
         for test in self.tests:
             line = (
                 f"{test.big} against {test.small}: likelihood ratio {test.ratio:.4g}, "

@@ -14,6 +14,8 @@ def lines(
 ) -> list[str]:
     """Return a header and one line per row; texts left, numbers right.
 
+    The words of a heading stand above each other, so that a table fits a terminal.
+
     Parameters
     ----------
     columns : mapping of str to sequence
@@ -25,7 +27,8 @@ def lines(
         name: [_cell(value, formats.get(name, ".4g")) for value in values]
         for name, values in columns.items()
     }
-    width = {name: max(len(name), *map(len, shown), 0) for name, shown in cells.items()}
+    words = {name: name.split() for name in columns}
+    width = {name: max(map(len, words[name] + shown)) for name, shown in cells.items()}
     left = {name for name, values in columns.items() if any(isinstance(v, str) for v in values)}
 
     def line(row: Mapping[str, str]) -> str:
@@ -36,7 +39,10 @@ def lines(
 
     count = len(next(iter(columns.values())))
     rows = [{name: shown[k] for name, shown in cells.items()} for k in range(count)]
-    return [line({name: name for name in columns}), *map(line, rows)]
+    height = max(map(len, words.values()))
+    padded = {name: [""] * (height - len(these)) + these for name, these in words.items()}
+    head = [{name: these[k] for name, these in padded.items()} for k in range(height)]
+    return [*map(line, head), *map(line, rows)]
 
 
 def _cell(value: Any, form: str) -> str:
