@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <stdexcept>
 
 #include "worker.hpp"
@@ -24,8 +25,9 @@ Objective objective_of(const BatchProblem& problem, int table, const double* typ
     data.sigma = at(problem.data.sigma);
     data.target_transform = problem.data.target_transform;
     data.rows = problem.offsets[index(table) + 1] - begin;
+    const std::shared_ptr<const Program> shared(std::shared_ptr<void>(), problem.program);
     return Objective(
-        *problem.program, data, problem.terms, problem.parameterisation,
+        shared, data, problem.terms, problem.parameterisation,
         {problem.lower, problem.upper, Eigen::Map<const Vector>(typical, problem.lower.size())});
 }
 

@@ -28,10 +28,20 @@ public:
         return b.empty() ? nullptr : b.data();
     }
 
+    // Least and largest value of such a column in a block.
+    struct Range {
+        double low, high;
+    };
+    const Range& range(int varying_id, int block) const {
+        return ranges_[static_cast<std::size_t>(block) * columns_.size() +
+                       static_cast<std::size_t>(varying_id)];
+    }
+
 private:
     RowLayout layout_;
     bool finite_ = true;
     std::vector<Buffer> columns_;
+    std::vector<Range> ranges_;  // (blocks, varying ids)
 };
 
 }  // namespace lawfit
