@@ -112,7 +112,7 @@ def unary_program(name: str, count: int) -> _core.Program:
 def logsumexp_program(count: int) -> _core.Program:
     """Return `count` times log(exp(p) + exp(x) + exp(y)), the heart of a sum of power terms.
 
-    The last operation passes the last one on: of a program that ends with a log-sum only that is run.
+    One more operation passes the last one on: where a log-sum is a program's value, only it is run.
     """
     operations = [("logsumexp", [1, -1, 0, -1, 0, -1, 1])] * count
     last = ("still", [count + 1])

@@ -113,7 +113,14 @@ COMPILED_PER_INSTRUCTION_SET = [
 @pytest.mark.parametrize("path", COMPILED_PER_INSTRUCTION_SET, ids=name)
 def test_kernels_include_no_inline_code_of_others(path: Path) -> None:
     """The linker keeps one copy of an inline function, perhaps one for a wider processor."""
-    allowed = {"lawfit/kernels.hpp", "lawfit/opcodes.hpp", "registers.hpp", "vector_math.hpp", "cstddef", "cstdint"}
+    allowed = {
+        "lawfit/kernels.hpp",
+        "lawfit/opcodes.hpp",
+        "registers.hpp",
+        "vector_math.hpp",
+        "cstddef",
+        "cstdint",
+    }
     text = path.read_text()
     microsoft_only = re.findall(
         r"#if[^\n]*_MSC_VER[^\n]*\n(.*?)#(?:else|elif|endif)", text, re.DOTALL

@@ -5,10 +5,19 @@
 namespace lawfit::kernels {
 namespace {
 
-LAWFIT_INLINE double sum(const Vector& v) {
+LAWFIT_INLINE double sum(Vector v) {
+#if defined(__GNUC__) && defined(__AVX512F__)
+    v += Vector{v[4], v[5], v[6], v[7], v[0], v[1], v[2], v[3]};
+    v += Vector{v[2], v[3], v[0], v[1], v[6], v[7], v[4], v[5]};
+    return v[0] + v[1];
+#elif defined(__GNUC__) && defined(__AVX__)
+    v += Vector{v[2], v[3], v[0], v[1]};
+    return v[0] + v[1];
+#else
     double s = 0.0;
     for (int i = 0; i < width; ++i) s += lane(v, i);
     return s;
+#endif
 }
 
 #define ROWS for (int i = 0; i < n; ++i)
@@ -347,13 +356,12 @@ template <int count>
 LAWFIT_INLINE void log_and_reciprocal(const Vector* x, Vector* logarithm, Vector* reciprocal) {
     Vector e[count], f[count], denominator[count];
     for (int u = 0; u < count; ++u) {
-        const auto b = bits_of(x[u]);
-        const Vector m = from_bits((b & 0x000fffffffffffffu) | 0x3ff0000000000000u);
-        const Vector power =
-            from_bits((b >> 52) | 0x4330000000000000u) - (0x1p52 + 1023.0);  // x is positive
-        const auto upper = m > 1.4142135623730951;
-        f[u] = (upper ? m * 0.5 : m) - 1.0;
-        e[u] = upper ? power + 1.0 : power;
+        // x = (1 + f) 2^e with 1 + f in [sqrt(1/2), sqrt(2)), whose lower end has these bits: counted from
+        // there, x carries into the exponent where 1 + f would be too large.
+        constexpr std::uint64_t one = 0x3ff0000000000000u, low = 0x3fe6a09e667f3bcdu;
+        const auto b = bits_of(x[u]) + (one - low);
+        f[u] = from_bits((b & 0x000fffffffffffffu) + low) - 1.0;
+        e[u] = from_bits((b >> 52) | 0x4330000000000000u) - (0x1p52 + 1023.0);
         denominator[u] = 2.0 + f[u];
         reciprocal[u] = 1.0 / (denominator[u] * x[u]);
     }
@@ -400,7 +408,7 @@ LAWFIT_INLINE void log_sum_part(int i, double reference, double fixed_sum, int t
 
 void log_sum(int n, double reference, double fixed_sum, int terms, const Exponential* term,
              double* out, double* const* share, double* fixed_share) {
-    constexpr int few = row_multiple / width, many = width > 2 ? 2 * few : few;
+    constexpr int few = row_multiple / width, many = width > 2 ? 4 * few : few;
     int i = 0;
     for (; i + many * width <= n; i += many * width)
         log_sum_part<many>(i, reference, fixed_sum, terms, term, out, share, fixed_share);

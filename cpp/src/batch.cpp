@@ -12,6 +12,8 @@ namespace lawfit {
 namespace {
 
 constexpr int check_every = 8;
+// With fewer rows a start is followed to its end in less time than paths take to be kept.
+constexpr int fewest_rows = 64;
 
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
@@ -50,7 +52,8 @@ public:
           origin_(starts.origin + offset(problem, table)),
           width_(starts.width + offset(problem, table)),
           endings_(index(starts.starts)) {
-        if (!run(true)) run(false);
+        const bool early_stop = objective_.rows() >= fewest_rows;
+        if (!run(early_stop) && early_stop) run(false);
     }
 
     const Ending& best() const { return endings_[index(best_)]; }
@@ -91,7 +94,8 @@ private:
             choose_start(s);
             run_ = s + 1;
             worker_.follower.begin(early_stop ? &paths_ : nullptr, s % check_every == 0);
-            worker_.solver.solve(worker_.start, worker_.solution, &worker_, &worker_.follower);
+            worker_.solver.solve(worker_.start, worker_.solution, &worker_,
+                                 early_stop ? &worker_.follower : nullptr);
             const Solution& found = worker_.solution;
             const long met = worker_.follower.end();
             if (found.status == Status::joined) {
@@ -105,7 +109,7 @@ private:
                     if (early_stop) paths_.add(worker_.follower.path(), end);
                 }
             }
-            paths_.publish();
+            if (early_stop) paths_.publish();
             count(s);
             if (starts_.enough > 0 && hits_ >= starts_.enough) break;
         }
