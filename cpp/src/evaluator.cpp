@@ -44,10 +44,15 @@ Evaluator::Evaluator(const Program& program, const BoundColumns& columns)
     guarded_ = !columns.finite() ||
                std::any_of(program.row_operations().begin(), program.row_operations().end(),
                            [](const Operation& op) { return stops_adjoints(op.code); });
+    std::size_t operands = 0;
     for (const Operation& op : program.row_operations()) {
         share_offset_.push_back(shares);
         shares += share_columns(op);
+        operands = std::max(operands, op.operands.size());
     }
+    coefficients_.reserve(operands);
+    pointers_.reserve(operands);
+    share_pointers_.reserve(operands);
     const auto sized = [&](int columns_needed) { return index(columns_needed * stride_); };
     registers_.resize(sized(operations));
     adjoints_.resize(sized(operations));
