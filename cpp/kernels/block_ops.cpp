@@ -622,14 +622,15 @@ void loss_slopes_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT u
             slope[i] = w[i] * s.slope;
             bend[i] = w[i] == 0.0 ? 0.0 : w[i] * s.bend;
         }
-    }
-    if (curvature) {
+        // The slope again might be rounded in another way.
+        if (curvature) ROWS curvature[i] = w[i] * loss.all(u[i]).curvature;
+    } else if (curvature) {
         ROWS {
             const Slopes s = loss.all(u[i]);
             slope[i] = w[i] * s.slope;
             curvature[i] = w[i] * s.curvature;
         }
-    } else if (!bend) {
+    } else {
         ROWS slope[i] = w[i] * loss.all(u[i]).slope;
     }
 }
