@@ -110,6 +110,10 @@ def unary_program(name: str, count: int) -> _core.Program:
 
 
 def logsumexp_program(count: int) -> _core.Program:
-    """Return `count` times log(exp(p) + exp(x) + exp(y)), the heart of a sum of power terms."""
-    operation = ("logsumexp", [1, -1, 0, -1, 0, -1, 1])
-    return _core.Program(["x", "y"], ["p"], [], [], [], [operation] * count, count + 1)
+    """Return `count` times log(exp(p) + exp(x) + exp(y)), the heart of a sum of power terms.
+
+    One more operation passes the last one on: where a log-sum is a program's value, only it is run.
+    """
+    operations = [("logsumexp", [1, -1, 0, -1, 0, -1, 1])] * count
+    last = ("still", [count + 1])
+    return _core.Program(["x", "y"], ["p"], [], [], [], [*operations, last], count + 2)

@@ -5,33 +5,19 @@
 namespace lawfit::kernels {
 namespace {
 
-// A register of doubles, for reductions, whose order compilers may not change by themselves.
+LAWFIT_INLINE double sum(Vector v) {
 #if defined(__GNUC__) && defined(__AVX512F__)
-constexpr int width = 8;
+    v += Vector{v[4], v[5], v[6], v[7], v[0], v[1], v[2], v[3]};
+    v += Vector{v[2], v[3], v[0], v[1], v[6], v[7], v[4], v[5]};
+    return v[0] + v[1];
 #elif defined(__GNUC__) && defined(__AVX__)
-constexpr int width = 4;
-#elif defined(__GNUC__)
-constexpr int width = 2;
+    v += Vector{v[2], v[3], v[0], v[1]};
+    return v[0] + v[1];
 #else
-constexpr int width = 1;
-#endif
-#if defined(__GNUC__)
-typedef double Vector __attribute__((vector_size(width * sizeof(double))));
-LAWFIT_INLINE Vector load(const double* p) {
-    Vector v;
-    __builtin_memcpy(&v, p, sizeof v);
-    return v;
-}
-LAWFIT_INLINE double lane(const Vector& v, int i) { return v[i]; }
-#else
-typedef double Vector;
-LAWFIT_INLINE Vector load(const double* p) { return *p; }
-LAWFIT_INLINE double lane(const Vector& v, int) { return v; }
-#endif
-LAWFIT_INLINE double sum(const Vector& v) {
     double s = 0.0;
     for (int i = 0; i < width; ++i) s += lane(v, i);
     return s;
+#endif
 }
 
 #define ROWS for (int i = 0; i < n; ++i)
@@ -351,14 +337,6 @@ void affine(int n, double offset, int terms, const double* coefficient, const do
     }
 }
 
-#if defined(__GNUC__) && !defined(__clang__)
-#define LAWFIT_NO_ALIAS _Pragma("GCC ivdep")
-#elif defined(__clang__)
-#define LAWFIT_NO_ALIAS _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define LAWFIT_NO_ALIAS
-#endif
-
 // Largest |x[i] - reference|; NaN is passed over.
 double reach(int n, const double* x, double reference) {
     Vector worst = {};
@@ -372,63 +350,89 @@ double reach(int n, const double* x, double reference) {
     return result;
 }
 
-// The common case: all exponents within `tame_reach` of the reference and positive coefficients of
-// ordinary size. One reference then serves every row, nothing can overflow, and one pass does
-// everything. What is far from the reference is rounded to that distance's last place: 40 keeps the
-// absolute error below 1e-14.
-constexpr double tame_reach = 40.0;
-template <int terms, bool has_fixed>
-void logsumexp_tame(int n, double reference, double fixed_sum, const double* coefficient,
-                    const double* const* x, double* out, double* const* share,
-                    double* fixed_share) {
-    const double* in[terms];
-    double* to[terms];
-    double c[terms];
-    for (int k = 0; k < terms; ++k) in[k] = x[k], to[k] = share[k], c[k] = coefficient[k];
-    LAWFIT_NO_ALIAS
-    ROWS {
-        double e[terms];
-        double total = has_fixed ? fixed_sum : 0.0;
-        for (int k = 0; k < terms; ++k) {
-            e[k] = exp_tame(in[k][i] - reference);
-            total += c[k] * e[k];
-        }
-        double inverse;
-        out[i] = reference + log_and_reciprocal_tame(total, inverse);
-        for (int k = 0; k < terms; ++k) to[k][i] = e[k] * inverse;
-        if (has_fixed) fixed_share[i] = inverse;
+// log and 1 / x of positive normal numbers below 1e307, sharing one division. `count` registers go
+// through each part together: one alone would wait for its own results most of the time.
+template <int count>
+LAWFIT_INLINE void log_and_reciprocal(const Vector* x, Vector* logarithm, Vector* reciprocal) {
+    Vector e[count], f[count], denominator[count];
+    for (int u = 0; u < count; ++u) {
+        // x = (1 + f) 2^e with 1 + f in [sqrt(1/2), sqrt(2)), whose lower end has these bits: counted from
+        // there, x carries into the exponent where 1 + f would be too large.
+        constexpr std::uint64_t one = 0x3ff0000000000000u, low = 0x3fe6a09e667f3bcdu;
+        const auto b = bits_of(x[u]) + (one - low);
+        f[u] = from_bits((b & 0x000fffffffffffffu) + low) - 1.0;
+        e[u] = from_bits((b >> 52) | 0x4330000000000000u) - (0x1p52 + 1023.0);
+        denominator[u] = 2.0 + f[u];
+        reciprocal[u] = 1.0 / (denominator[u] * x[u]);
+    }
+    for (int u = 0; u < count; ++u) {
+        logarithm[u] = log_series(f[u], f[u] * (x[u] * reciprocal[u]), e[u]);
+        reciprocal[u] *= denominator[u];
     }
 }
 
-template <int terms>
-bool try_logsumexp_tame(int n, double fixed_shift, double fixed_sum, const double* coefficient,
-                        const double* const* x, double* out, double* const* share,
-                        double* fixed_share) {
-    const auto ordinary = [](double c) { return c > 1e-30 && c < 1e30; };
-    const double reference = fixed_share ? fixed_shift : x[0][0];
-    if (fixed_share && !ordinary(fixed_sum)) return false;
+// Rows i to i + count * width of log_sum.
+template <int count>
+LAWFIT_INLINE void log_sum_part(int i, double reference, double fixed_sum, int terms,
+                                const Exponential* term, double* out, double* const* share,
+                                double* fixed_share) {
+    const Vector zero = {};
+    Vector total[count], logarithm[count], inverse[count];
+    for (int u = 0; u < count; ++u) total[u] = zero + fixed_sum;
+    for (int k = 0; k < terms; ++k) {
+        const Exponential& t = term[k];
+        const double offset = t.offset - reference, c = t.coefficient;
+        Vector e[count];
+        for (int u = 0; u < count; ++u) e[u] = zero + offset;
+        for (int j = 0; j < t.columns; ++j) {
+            const double slope = t.slope[j];
+            const double* x = t.x[j] + i;
+            for (int u = 0; u < count; ++u) e[u] += slope * load(x + u * width);
+        }
+        for (int u = 0; u < count; ++u) {
+            e[u] = exp_tame(e[u]);
+            total[u] += c * e[u];
+            store(share[k] + i + u * width, e[u]);
+        }
+    }
+    log_and_reciprocal<count>(total, logarithm, inverse);
+    for (int u = 0; u < count; ++u) store(out + i + u * width, reference + logarithm[u]);
     for (int k = 0; k < terms; ++k)
-        if (!ordinary(coefficient[k]) || !(reach(n, x[k], reference) < tame_reach)) return false;
-    if (!(abs_(reference) < 1e300)) return false;
+        for (int u = 0; u < count; ++u) {
+            double* s = share[k] + i + u * width;
+            store(s, load(s) * inverse[u]);
+        }
     if (fixed_share)
-        logsumexp_tame<terms, true>(n, reference, fixed_sum, coefficient, x, out, share,
-                                    fixed_share);
-    else
-        logsumexp_tame<terms, false>(n, reference, fixed_sum, coefficient, x, out, share,
-                                     fixed_share);
-    return true;
+        for (int u = 0; u < count; ++u) store(fixed_share + i + u * width, inverse[u]);
 }
+
+void log_sum(int n, double reference, double fixed_sum, int terms, const Exponential* term,
+             double* out, double* const* share, double* fixed_share) {
+    constexpr int few = row_multiple / width, many = width > 2 ? 4 * few : few;
+    int i = 0;
+    for (; i + many * width <= n; i += many * width)
+        log_sum_part<many>(i, reference, fixed_sum, terms, term, out, share, fixed_share);
+    for (; many > few && i < n; i += few * width)
+        log_sum_part<few>(i, reference, fixed_sum, terms, term, out, share, fixed_share);
+}
+
+LAWFIT_INLINE bool ordinary(double c) { return c > 1e-30 && c < 1e30; }
 
 void logsumexp(int n, double fixed_shift, double fixed_sum, int terms, const double* coefficient,
                const double* const* x, double* LAWFIT_RESTRICT out, double* const* share,
                double* LAWFIT_RESTRICT fixed_share) {
-    const auto tame = terms == 1   ? try_logsumexp_tame<1>
-                      : terms == 2 ? try_logsumexp_tame<2>
-                      : terms == 3 ? try_logsumexp_tame<3>
-                      : terms == 4 ? try_logsumexp_tame<4>
-                      : terms == 5 ? try_logsumexp_tame<5>
-                                   : nullptr;
-    if (tame && tame(n, fixed_shift, fixed_sum, coefficient, x, out, share, fixed_share)) return;
+    constexpr int most = 8;
+    const double one = 1.0, reference = fixed_share || terms == 0 ? fixed_shift : x[0][0];
+    bool tame = terms >= 1 && terms <= most && abs_(reference) < 1e300 &&
+                (!fixed_share || ordinary(fixed_sum));
+    Exponential term[most];
+    for (int k = 0; tame && k < terms; ++k) {
+        tame = ordinary(coefficient[k]) && reach(n, x[k], reference) < tame_reach;
+        term[k] = {coefficient[k], 0.0, 1, &one, x + k};
+    }
+    if (tame)
+        return log_sum(n, reference, fixed_share ? fixed_sum : 0.0, terms, term, out, share,
+                       fixed_share);
 
     // out holds the largest exponent until the logarithm is taken. Terms of weight zero have no say.
     int leading = 0;
@@ -612,9 +616,23 @@ void loss_slopes_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT u
                     const double* LAWFIT_RESTRICT w, double* LAWFIT_RESTRICT slope,
                     double* LAWFIT_RESTRICT bend, double* LAWFIT_RESTRICT curvature) {
     const Loss loss(spec);
-    if (slope) ROWS slope[i] = w[i] * loss.all(u[i]).slope;
-    if (bend) ROWS bend[i] = w[i] == 0.0 ? 0.0 : w[i] * loss.all(u[i]).bend;
-    if (curvature) ROWS curvature[i] = w[i] * loss.all(u[i]).curvature;
+    if (bend) {
+        ROWS {
+            const Slopes s = loss.all(u[i]);
+            slope[i] = w[i] * s.slope;
+            bend[i] = w[i] == 0.0 ? 0.0 : w[i] * s.bend;
+        }
+        // The slope again might be rounded in another way.
+        if (curvature) ROWS curvature[i] = w[i] * loss.all(u[i]).curvature;
+    } else if (curvature) {
+        ROWS {
+            const Slopes s = loss.all(u[i]);
+            slope[i] = w[i] * s.slope;
+            curvature[i] = w[i] * s.curvature;
+        }
+    } else {
+        ROWS slope[i] = w[i] * loss.all(u[i]).slope;
+    }
 }
 
 double loss_value(int n, const LossSpec* loss, const double* u, const double* w) {
@@ -703,8 +721,6 @@ void gram(int n, int columns, const double* const* jacobian, const double* weigh
 }
 
 // --- grid search -----------------------------------------------------------------------------------
-
-LAWFIT_INLINE void store(double* p, const Vector& v) { LAWFIT_COPY(p, &v, sizeof v); }
 
 // Four registers at a time hide the latency of the comparisons.
 template <bool masked>
@@ -806,6 +822,7 @@ constexpr KernelTable LAWFIT_JOIN(table_, LAWFIT_BUILD) = {
     where_reverse,
     affine,
     logsumexp,
+    log_sum,
     scale,
     multiply,
     scale_guarded,

@@ -5,16 +5,7 @@
 // and 5e-20), arctan on |t| <= tan(pi/8) (error 1.3e-18).
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
-#if defined(_MSC_VER)
-#define LAWFIT_INLINE static __forceinline
-#define LAWFIT_RESTRICT __restrict
-#else
-#define LAWFIT_INLINE static inline __attribute__((always_inline))
-#define LAWFIT_RESTRICT __restrict__
-#endif
+#include "registers.hpp"
 
 // Declared here, not included: <math.h> may bring inline code with it (see lawfit/kernels.hpp).
 extern "C" double erf(double);
@@ -23,25 +14,10 @@ extern "C" double sin(double);
 extern "C" double cos(double);
 #if defined(_MSC_VER)
 extern "C" double sqrt(double);
-#include <string.h>
-#define LAWFIT_COPY memcpy
-#else
-#define LAWFIT_COPY __builtin_memcpy
 #endif
 
 namespace lawfit::kernels {
 namespace {
-
-LAWFIT_INLINE std::uint64_t bits_of(double x) {
-    std::uint64_t u;
-    LAWFIT_COPY(&u, &x, sizeof u);
-    return u;
-}
-LAWFIT_INLINE double from_bits(std::uint64_t u) {
-    double x;
-    LAWFIT_COPY(&x, &u, sizeof x);
-    return x;
-}
 
 constexpr double ln2_high = 0x1.62e42fee00000p-1;  // 21 trailing zero bits: k * ln2_high is exact
 constexpr double ln2_low = 0x1.a39ef35793c76p-33;
@@ -71,16 +47,17 @@ LAWFIT_INLINE double power_of_two(double k) {
 
 // exp(leading - trailing) on |leading - trailing| <= ln2 / 2. With the small part of the argument kept
 // apart the result is within one unit in the last place; with none, within 1.05.
-LAWFIT_INLINE double exp_reduced(double leading, double trailing) {
-    const double r = leading - trailing;
-    const double r2 = r * r;
-    const double r4 = r2 * r2;
-    const double low =
+template <class T>
+LAWFIT_INLINE T exp_reduced(T leading, T trailing) {
+    const T r = leading - trailing;
+    const T r2 = r * r;
+    const T r4 = r2 * r2;
+    const T low =
         (0.5 + r * 0.16666666666666669) + r2 * (0.04166666666662413 + r * 0.008333333333330062);
-    const double middle = (0.0013888888917213717 + r * 0.00019841269863053618) +
-                          r2 * (2.4801521295954376e-05 + r * 2.7557268459997064e-06);
-    const double high = 2.7620088445409746e-07 + r * 2.510038549551032e-08;
-    const double q = low + r4 * (middle + r4 * high);
+    const T middle = (0.0013888888917213717 + r * 0.00019841269863053618) +
+                     r2 * (2.4801521295954376e-05 + r * 2.7557268459997064e-06);
+    const T high = 2.7620088445409746e-07 + r * 2.510038549551032e-08;
+    const T q = low + r4 * (middle + r4 * high);
     return 1.0 + (leading + (r2 * q - trailing));
 }
 
@@ -95,22 +72,24 @@ LAWFIT_INLINE double exp_(double x) {
 }
 
 // exp for |x| <= 700 only
-LAWFIT_INLINE double exp_tame(double x) {
-    const double shifted = x * one_over_ln2 + round_magic;
-    const double k = shifted - round_magic;
-    const double p = exp_reduced((x - k * ln2_high) - k * ln2_low, 0.0);
+template <class T>
+LAWFIT_INLINE T exp_tame(T x) {
+    const T shifted = x * one_over_ln2 + round_magic;
+    const T k = shifted - round_magic;
+    const T p = exp_reduced((x - k * ln2_high) - k * ln2_low, T{});
     return p * from_bits((bits_of(shifted) + 1023u) << 52);
 }
 
 // log(1 + f) + e log 2 with s = f / (2 + f)
-LAWFIT_INLINE double log_series(double f, double s, double e) {
-    const double z = s * s;
-    const double z2 = z * z;
-    const double p =
+template <class T>
+LAWFIT_INLINE T log_series(T f, T s, T e) {
+    const T z = s * s;
+    const T z2 = z * z;
+    const T p =
         (0.666666666666667 + z * 0.399999999998992) +
         z2 * ((0.2857142862611452 + z * 0.22222211112104948) +
               z2 * ((0.1818289077802613 + z * 0.15331666676597175) + z2 * 0.146171283998073));
-    const double half_square = 0.5 * f * f;
+    const T half_square = 0.5 * f * f;
     return e * ln2_high + (f - (half_square - (s * (half_square + z * p) + e * ln2_low)));
 }
 // log of x = m * 2^e, m in [1, 2)
@@ -135,21 +114,6 @@ LAWFIT_INLINE double log_(double x) {
     result = x == infinity_() ? x : result;
     result = x == 0.0 ? -infinity_() : result;
     return x >= 0.0 ? result : nan_();  // negative or NaN
-}
-
-// log and 1 / x for positive normal numbers below 1e307, sharing one division.
-LAWFIT_INLINE double log_and_reciprocal_tame(double x, double& reciprocal) {
-    const std::uint64_t u = bits_of(x);
-    double m = mantissa(u);
-    double e = exponent(u);
-    const bool upper = m > 1.4142135623730951;
-    m = upper ? m * 0.5 : m;
-    e = upper ? e + 1.0 : e;
-    const double f = m - 1.0;
-    const double denominator = 2.0 + f;
-    const double inverse = 1.0 / (denominator * x);
-    reciprocal = denominator * inverse;
-    return log_series(f, f * (x * inverse), e);
 }
 
 LAWFIT_INLINE double log1p_(double x) {

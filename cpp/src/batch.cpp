@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <stdexcept>
 
 #include "worker.hpp"
@@ -11,6 +12,8 @@ namespace lawfit {
 namespace {
 
 constexpr int check_every = 8;
+// With fewer rows a start is followed to its end in less time than paths take to be kept.
+constexpr int fewest_rows = 64;
 
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
@@ -24,8 +27,9 @@ Objective objective_of(const BatchProblem& problem, int table, const double* typ
     data.sigma = at(problem.data.sigma);
     data.target_transform = problem.data.target_transform;
     data.rows = problem.offsets[index(table) + 1] - begin;
+    const std::shared_ptr<const Program> shared(std::shared_ptr<void>(), problem.program);
     return Objective(
-        *problem.program, data, problem.terms, problem.parameterisation,
+        shared, data, problem.terms, problem.parameterisation,
         {problem.lower, problem.upper, Eigen::Map<const Vector>(typical, problem.lower.size())});
 }
 
@@ -48,7 +52,8 @@ public:
           origin_(starts.origin + offset(problem, table)),
           width_(starts.width + offset(problem, table)),
           endings_(index(starts.starts)) {
-        if (!run(true)) run(false);
+        const bool early_stop = objective_.rows() >= fewest_rows;
+        if (!run(early_stop) && early_stop) run(false);
     }
 
     const Ending& best() const { return endings_[index(best_)]; }
@@ -89,7 +94,8 @@ private:
             choose_start(s);
             run_ = s + 1;
             worker_.follower.begin(early_stop ? &paths_ : nullptr, s % check_every == 0);
-            worker_.solver.solve(worker_.start, worker_.solution, &worker_, &worker_.follower);
+            worker_.solver.solve(worker_.start, worker_.solution, &worker_,
+                                 early_stop ? &worker_.follower : nullptr);
             const Solution& found = worker_.solution;
             const long met = worker_.follower.end();
             if (found.status == Status::joined) {
@@ -103,7 +109,7 @@ private:
                     if (early_stop) paths_.add(worker_.follower.path(), end);
                 }
             }
-            paths_.publish();
+            if (early_stop) paths_.publish();
             count(s);
             if (starts_.enough > 0 && hits_ >= starts_.enough) break;
         }

@@ -29,15 +29,18 @@ BoundColumns::BoundColumns(const Program& program, const std::vector<const doubl
         shares = std::max(shares, share_columns(op));
     for (int id = 0; id < program.first_register(); ++id)
         if (program.column_is_read()[index(id)]) columns_[index(id)].resize(index(padded()));
-    work_.resize(index((program.first_register() + shares) * block_rows));
+    work_.resize(index((program.first_register() + shares) * layout_.largest_block()));
     refill(program, input);
 }
 
 // Block by block, so that columns on the way to others never exist as a whole.
 void BoundColumns::refill(const Program& program, const std::vector<const double*>& input) {
     finite_ = true;
-    const auto column = [&](int id) { return work_.data() + id * block_rows; };
+    const int stride = layout_.largest_block();
+    const auto column = [&](int id) { return work_.data() + id * stride; };
     OperandScratch memory;
+    ranges_.assign(layout_.blocks().size() * columns_.size(), {});
+    Range* ranges = ranges_.data();
     for (const RowLayout::Block& block : layout_.blocks()) {
         for (int id = 0; id < program.column_count(); ++id)
             layout_.gather(input[index(id)], block, column(id));
@@ -52,9 +55,15 @@ void BoundColumns::refill(const Program& program, const std::vector<const double
             if (columns_[index(id)].empty()) continue;
             const double* values = column(id);
             std::copy_n(values, block.size, columns_[index(id)].begin() + block.begin);
-            finite_ = finite_ && std::all_of(values, values + block.size,
-                                             [](double x) { return std::isfinite(x); });
+            Range& range = ranges[id];
+            range = {values[0], values[0]};
+            for (int i = 0; i < block.size; ++i) {
+                finite_ = finite_ && std::isfinite(values[i]);
+                range.low = std::min(range.low, values[i]);
+                range.high = std::max(range.high, values[i]);
+            }
         }
+        ranges += columns_.size();
     }
 }
 

@@ -8,7 +8,6 @@
 namespace lawfit {
 namespace {
 
-constexpr int block = Evaluator::block_rows;
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 // Whether an operation can pass back exactly nothing: to the branch not taken, to a condition.
@@ -28,7 +27,7 @@ bool stops_adjoints(Opcode code) {
 }  // namespace
 
 Evaluator::Evaluator(const Program& program, const BoundColumns& columns)
-    : program_(program), columns_(columns) {
+    : program_(program), columns_(columns), stride_(columns.layout().largest_block()) {
     const int operations = static_cast<int>(program.row_operations().size());
     const int leaves = static_cast<int>(program.leaves().size());
     slots_.assign(index(program.slot_count()), 0.0);
@@ -45,33 +44,30 @@ Evaluator::Evaluator(const Program& program, const BoundColumns& columns)
     guarded_ = !columns.finite() ||
                std::any_of(program.row_operations().begin(), program.row_operations().end(),
                            [](const Operation& op) { return stops_adjoints(op.code); });
+    std::size_t operands = 0;
     for (const Operation& op : program.row_operations()) {
         share_offset_.push_back(shares);
         shares += share_columns(op);
+        operands = std::max(operands, op.operands.size());
     }
-    const auto sized = [&](int columns_needed) { return index(columns_needed * block); };
+    coefficients_.reserve(operands);
+    pointers_.reserve(operands);
+    share_pointers_.reserve(operands);
+    const auto sized = [&](int columns_needed) { return index(columns_needed * stride_); };
     registers_.resize(sized(operations));
     adjoints_.resize(sized(operations));
     shares_.resize(sized(shares));
     leaf_columns_.resize(sized(leaves));
     tangents_.resize(sized(operations));
     adjoint_tangents_.resize(sized(operations));
-    zeros_.assign(index(block), 0.0);
-    work_.assign(index(block), 0.0);
+    zeros_.assign(index(stride_), 0.0);
+    work_.assign(index(stride_), 0.0);
     adjoint_tangent_written_.resize(index(operations));
     find_dependence();
     find_log_sum();
-    std::size_t most = 0;
-    for (const LinearTerm& term : log_sum_) most = std::max(most, term.leaves.size());
-    factors_.resize(most);
-    if (!log_sum_.empty()) {
-        ones_.assign(index(block), 1.0);
-        most = std::max(most, index(leaves));
-        gram_.resize(most * (most + 1) / 2);
-    }
     register_written_.resize(index(operations));
     leaf_written_.resize(index(leaves));
-    for (int k = 0; k < leaves; ++k) leaf_pointers_.push_back(leaf_columns_.data() + k * block);
+    for (int k = 0; k < leaves; ++k) leaf_pointers_.push_back(leaf_columns_.data() + k * stride_);
 }
 
 int Evaluator::block_size(int b) const { return columns_.layout().blocks()[index(b)].size; }
@@ -79,16 +75,16 @@ int Evaluator::block_size(int b) const { return columns_.layout().blocks()[index
 const double* Evaluator::operand(int id, int b) const {
     if (id < program_.first_register())
         return columns_.column(id) + columns_.layout().blocks()[index(b)].begin;
-    return registers_.data() + (id - program_.first_register()) * block;
+    return registers_.data() + (id - program_.first_register()) * stride_;
 }
 
 double* Evaluator::adjoint(int id) {
-    return adjoints_.data() + (id - program_.first_register()) * block;
+    return adjoints_.data() + (id - program_.first_register()) * stride_;
 }
 
 void Evaluator::set_parameters(const double* parameters) {
     std::copy(parameters, parameters + program_.parameter_count(), slots_.begin());
-    leaf_jacobian_is_current_ = false;
+    leaf_jacobian_is_current_ = log_sum_is_current_ = false;
     if (!program_.uniform_operations().empty()) run_uniform_operations();
 }
 
@@ -177,6 +173,7 @@ const double* Evaluator::leaf_jacobian() {
 }
 
 const double* Evaluator::forward(int b) {
+    if (log_sum_forward(b)) return operand(program_.output(), b);
     const int n = block_size(b);
     OperandScratch scratch{std::move(coefficients_), std::move(pointers_),
                            std::move(share_pointers_)};
@@ -185,8 +182,8 @@ const double* Evaluator::forward(int b) {
         const int offset = share_offset_[index(r)];
         run_operation(
             op, n, slots_.data(), [&](int id) { return operand(id, b); },
-            [&](int k) { return shares_.data() + (offset + k) * block; },
-            registers_.data() + r * block, scratch);
+            [&](int k) { return shares_.data() + (offset + k) * stride_; },
+            registers_.data() + r * stride_, scratch);
         ++r;
     }
     coefficients_ = std::move(scratch.coefficients);
@@ -196,6 +193,10 @@ const double* Evaluator::forward(int b) {
 }
 
 const double* const* Evaluator::reverse(int b, const double* seed) {
+    return log_sum_.empty() ? general_reverse(b, seed) : log_sum_reverse(b, seed);
+}
+
+const double* const* Evaluator::general_reverse(int b, const double* seed) {
     const kernels::KernelTable& k = kernels::active();
     const int n = block_size(b);
     const int first = program_.first_register();
@@ -226,15 +227,18 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
     const auto scale = guarded ? k.scale_guarded : k.scale;
 
     if (wanted(program_.output())) {
-        std::copy(seed, seed + n, adjoint(program_.output()));
+        if (seed)
+            std::copy(seed, seed + n, adjoint(program_.output()));
+        else
+            std::fill_n(adjoint(program_.output()), n, 1.0);
         first_touch(program_.output());
     }
     for (int r = static_cast<int>(program_.row_operations().size()) - 1; r >= 0; --r) {
         if (!register_written_[index(r)]) continue;
         const Operation& op = program_.row_operations()[index(r)];
         const auto& a = op.operands;
-        const double* out = registers_.data() + r * block;
-        const double* d_out = adjoints_.data() + r * block;
+        const double* out = registers_.data() + r * stride_;
+        const double* d_out = adjoints_.data() + r * stride_;
         if (is_unary(op.code)) {
             if (wanted(a[0])) {
                 const bool add = first_touch(a[0]);
@@ -267,7 +271,7 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
                 }
             }
         } else {  // logsumexp
-            const double* share = shares_.data() + share_offset_[index(r)] * block;
+            const double* share = shares_.data() + share_offset_[index(r)] * stride_;
             const FixedPart fixed = fixed_part(op, slots_.data());
             std::size_t i = 1;
             for (; i < 1 + 2 * static_cast<std::size_t>(a[0]); i += 2) {
@@ -282,7 +286,7 @@ const double* const* Evaluator::reverse(int b, const double* seed) {
                              touch_leaf(l));
             }
             for (; i + 1 < a.size(); i += 2) {
-                share += block;
+                share += stride_;
                 if (const int l = leaf(a[i]); l >= 0)
                     multiply(n, 1.0, d_out, share, leaf_pointers_[index(l)], touch_leaf(l));
                 if (wanted(a[i + 1])) {

@@ -9,7 +9,6 @@
 namespace lawfit {
 namespace {
 
-constexpr int block = Evaluator::block_rows;
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
@@ -51,7 +50,7 @@ const double* Evaluator::tangent(int leaf, int id) const {
     const int r = id - program_.first_register();
     if (r < 0 || !depends_[index(leaf) * program_.row_operations().size() + index(r)])
         return nullptr;
-    return tangents_.data() + r * block;
+    return tangents_.data() + r * stride_;
 }
 
 void Evaluator::run_tangents(int leaf, int b) {
@@ -66,8 +65,8 @@ void Evaluator::run_tangents(int leaf, int b) {
         if (!tangent(leaf, first + r)) continue;
         const Operation& op = program_.row_operations()[index(r)];
         const auto& a = op.operands;
-        const double* out = registers_.data() + r * block;
-        double* t = tangents_.data() + r * block;
+        const double* out = registers_.data() + r * stride_;
+        double* t = tangents_.data() + r * stride_;
         if (is_unary(op.code)) {
             k.unary_reverse[static_cast<int>(op.code)](n, operand(a[0], b), out,
                                                        tangent(leaf, a[0]), t, false);
@@ -96,7 +95,7 @@ void Evaluator::run_tangents(int leaf, int b) {
             }
             if (!add) std::fill(t, t + n, 0.0);
         } else {
-            const double* share = shares_.data() + share_offset_[index(r)] * block;
+            const double* share = shares_.data() + share_offset_[index(r)] * stride_;
             const FixedPart fixed = fixed_part(op, slots_.data());
             bool add = false;
             std::size_t i = 1;
@@ -109,7 +108,7 @@ void Evaluator::run_tangents(int leaf, int b) {
                 add = true;
             }
             for (; i + 1 < a.size(); i += 2) {
-                share += block;
+                share += stride_;
                 if (a[i] == slot) {
                     scale(n, 1.0, share, t, add);
                     add = true;
@@ -137,7 +136,7 @@ void Evaluator::run_adjoint_tangents(int leaf, int b, double* row) {
     std::fill(adjoint_tangent_written_.begin(), adjoint_tangent_written_.end(), 0);
     // The adjoint tangent of an id, zero when first touched; every contribution is then an addition.
     const auto target = [&](int id) {
-        double* t = adjoint_tangents_.data() + (id - first) * block;
+        double* t = adjoint_tangents_.data() + (id - first) * stride_;
         char& written = adjoint_tangent_written_[index(id - first)];
         if (!written) std::fill(t, t + n, 0.0);
         written = 1;
@@ -148,12 +147,12 @@ void Evaluator::run_adjoint_tangents(int leaf, int b, double* row) {
         if (!register_written_[index(r)]) continue;
         const bool moves = tangent(leaf, first + r) != nullptr;
         const double* t_d_out =
-            adjoint_tangent_written_[index(r)] ? adjoint_tangents_.data() + r * block : nullptr;
+            adjoint_tangent_written_[index(r)] ? adjoint_tangents_.data() + r * stride_ : nullptr;
         if (!moves && !t_d_out) continue;
         const Operation& op = program_.row_operations()[index(r)];
         const auto& a = op.operands;
-        const double* out = registers_.data() + r * block;
-        const double* d_out = adjoints_.data() + r * block;
+        const double* out = registers_.data() + r * stride_;
+        const double* d_out = adjoints_.data() + r * stride_;
         if (is_unary(op.code)) {
             if (!wanted(a[0])) continue;
             const int code = static_cast<int>(op.code);
@@ -189,13 +188,13 @@ void Evaluator::run_adjoint_tangents(int leaf, int b, double* row) {
                 }
             }
         } else {
-            const double* share = shares_.data() + share_offset_[index(r)] * block;
+            const double* share = shares_.data() + share_offset_[index(r)] * stride_;
             const FixedPart fixed = fixed_part(op, slots_.data());
             // d share = share (d x - d out)
             double* d_share = work_.data();
             std::size_t i = 1;
             if (a[0] > 0) {
-                if (moves) multiply(n, -1.0, share, tangents_.data() + r * block, d_share, false);
+                if (moves) multiply(n, -1.0, share, tangents_.data() + r * stride_, d_share, false);
                 const double still = k.dot(n, share, d_out);
                 const double moving = (moves ? k.dot(n, d_share, d_out) : 0.0) +
                                       (t_d_out ? k.dot(n, share, t_d_out) : 0.0);
@@ -211,9 +210,9 @@ void Evaluator::run_adjoint_tangents(int leaf, int b, double* row) {
                 }
             }
             for (; i + 1 < a.size(); i += 2) {
-                share += block;
+                share += stride_;
                 const double* t_x = tangent(leaf, a[i + 1]);
-                if (moves) multiply(n, -1.0, share, tangents_.data() + r * block, d_share, false);
+                if (moves) multiply(n, -1.0, share, tangents_.data() + r * stride_, d_share, false);
                 if (t_x) multiply(n, 1.0, share, t_x, d_share, moves);
                 if (const int m = leaf_of(a[i]); m >= 0) {
                     if (moves) row[m] += k.dot(n, d_share, d_out);
@@ -230,104 +229,12 @@ void Evaluator::run_adjoint_tangents(int leaf, int b, double* row) {
     }
 }
 
-void Evaluator::find_log_sum() {
-    const int first = program_.first_register();
-    const auto is_leaf = [&](int slot) {
-        return slot >= 0 && program_.leaf_of_slot()[index(slot)] >= 0;
-    };
-    log_sum_.clear();
-    if (guarded_ || program_.row_operations().empty()) return;
-    if (program_.output() != first + static_cast<int>(program_.row_operations().size()) - 1) return;
-    const Operation& sum = program_.row_operations().back();
-    if (sum.code != Opcode::logsumexp_) return;
-    const auto& a = sum.operands;
-    std::vector<LinearTerm> terms;
-    std::size_t i = 1;
-    for (; i < 1 + 2 * index(a[0]); i += 2) {
-        if (is_leaf(a[i])) return;
-        terms.emplace_back();
-        if (is_leaf(a[i + 1])) {
-            terms.back().leaves.push_back(program_.leaf_of_slot()[index(a[i + 1])]);
-            terms.back().factors.push_back(-1);
-        }
-    }
-    for (; i + 1 < a.size(); i += 2) {
-        if (is_leaf(a[i])) return;
-        terms.emplace_back();
-        const int r = a[i + 1] - first;
-        if (r < 0 || !program_.active()[index(r)]) continue;
-        const Operation& exponent = program_.row_operations()[index(r)];
-        if (exponent.code != Opcode::affine_) return;
-        const auto& e = exponent.operands;
-        if (is_leaf(e[0])) {
-            terms.back().leaves.push_back(program_.leaf_of_slot()[index(e[0])]);
-            terms.back().factors.push_back(-1);
-        }
-        for (std::size_t k = 1; k + 1 < e.size(); k += 2) {
-            const bool moves = e[k + 1] >= first && program_.active()[index(e[k + 1] - first)];
-            if (moves) return;
-            if (!is_leaf(e[k])) continue;
-            terms.back().leaves.push_back(program_.leaf_of_slot()[index(e[k])]);
-            terms.back().factors.push_back(e[k + 1]);
-        }
-    }
-    log_sum_ = std::move(terms);
-}
-
-// With shares s_k and gradients g_k of the exponents, the gradient of the value is J = sum_k s_k g_k
-// and its second derivative sum_k s_k g_k g_k' - J J'.
-void Evaluator::log_sum_second_order(int b, const double* seed, double* hessian, double* gradient) {
-    const kernels::KernelTable& k = kernels::active();
-    const int n = block_size(b);
-    const int leaves = static_cast<int>(program_.leaves().size());
-    const int r = static_cast<int>(program_.row_operations().size()) - 1;
-    const Operation& sum = program_.row_operations()[index(r)];
-    const auto& a = sum.operands;
-    const auto uniform = [&](int s, double none) { return s < 0 ? none : slots_[index(s)]; };
-    const FixedPart fixed = fixed_part(sum, slots_.data());
-    const double* share = shares_.data() + share_offset_[index(r)] * block;
-    std::fill(leaf_written_.begin(), leaf_written_.end(), 0);
-    for (std::size_t t = 0; t < log_sum_.size(); ++t) {
-        const LinearTerm& term = log_sum_[t];
-        const bool is_fixed = t < index(a[0]);
-        if (!is_fixed) share += block;
-        const double c = uniform(a[1 + 2 * t], 1.0) *
-                         (is_fixed ? std::exp(uniform(a[2 + 2 * t], 0.0) - fixed.shift) : 1.0);
-        const int count = static_cast<int>(term.leaves.size());
-        if (count == 0 || c == 0.0) continue;
-        k.multiply(n, c, seed, share, work_.data(), false);
-        for (int l = 0; l < count; ++l) {
-            const int factor = term.factors[index(l)];
-            factors_[index(l)] = factor < 0 ? ones_.data() : operand(factor, b);
-            char& written = leaf_written_[index(term.leaves[index(l)])];
-            k.multiply(n, c, share, factors_[index(l)],
-                       leaf_pointers_[index(term.leaves[index(l)])], written);
-            written = 1;
-        }
-        std::fill(gram_.begin(), gram_.end(), 0.0);
-        k.gram(n, count, factors_.data(), work_.data(), gram_.data(), nullptr, nullptr);
-        for (int l = 0; l < count; ++l)
-            for (int m = 0; m < count; ++m)
-                hessian[term.leaves[index(l)] * leaves + term.leaves[index(m)]] +=
-                    gram_[index(l >= m ? l * (l + 1) / 2 + m : m * (m + 1) / 2 + l)];
-    }
-    for (std::size_t l = 0; l < leaf_written_.size(); ++l)
-        if (!leaf_written_[l]) std::fill(leaf_pointers_[l], leaf_pointers_[l] + n, 0.0);
-    std::fill(gram_.begin(), gram_.end(), 0.0);
-    k.gram(n, leaves, leaf_pointers_.data(), seed, gram_.data(), gradient ? seed : nullptr,
-           gradient);
-    for (int l = 0; l < leaves; ++l)
-        for (int m = 0; m < leaves; ++m)
-            hessian[l * leaves + m] -=
-                gram_[index(l >= m ? l * (l + 1) / 2 + m : m * (m + 1) / 2 + l)];
-}
-
 void Evaluator::second_order(int b, const double* seed, double* hessian, double* gradient) {
     if (!log_sum_.empty()) {
         log_sum_second_order(b, seed, hessian, gradient);
         return;
     }
-    const double* const* leaf = reverse(b, seed);
+    const double* const* leaf = general_reverse(b, seed);
     const int leaves = static_cast<int>(program_.leaves().size());
     for (int l = 0; gradient && l < leaves; ++l)
         gradient[l] += kernels::active().sum(block_size(b), leaf[l]);

@@ -47,6 +47,12 @@ void RowLayout::add_segment(int rows) {
     ++segments_;
 }
 
+int RowLayout::largest_block() const {
+    int most = 0;
+    for (const Block& block : blocks_) most = std::max(most, block.size);
+    return most;
+}
+
 void RowLayout::gather(const double* values, const Block& block, double* out) const {
     if (order_.empty()) {
         std::copy_n(values + block.first, block.rows, out);

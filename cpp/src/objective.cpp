@@ -60,18 +60,18 @@ bool loss_kind_from_name(const std::string& name, LossKind& kind) {
     return true;
 }
 
-Objective::Objective(Program program, const Data& data, const Terms& terms,
+Objective::Objective(std::shared_ptr<const Program> program, const Data& data, const Terms& terms,
                      Parameterisation parameterisation, Bounds bounds,
                      std::vector<Penalty> penalties)
     : program_(std::move(program)),
-      columns_(program_, data.columns, layout_of(data)),
+      columns_(*program_, data.columns, layout_of(data)),
       terms_(terms),
       parameterisation_(std::move(parameterisation)),
       bounds_(std::move(bounds)),
       penalties_(std::move(penalties)) {
     require(
         parameterisation_.source.size() ==
-                index(layout().segment_count()) * index(program_.parameter_count()) &&
+                index(layout().segment_count()) * index(program_->parameter_count()) &&
             parameterisation_.value.size() == parameterisation_.source.size(),
         "objective: one source and one value per segment and parameter of the program are needed");
     for (const int s : parameterisation_.source)
@@ -88,7 +88,7 @@ Objective::Objective(Program program, const Data& data, const Terms& terms,
         require(is_unary(data.target_transform), "objective: the target's transform is not unary");
         const auto transform =
             kernels::active().unary_forward[static_cast<int>(data.target_transform)];
-        Buffer before(index(block_rows));
+        Buffer before(index(layout().largest_block()));
         for (const RowLayout::Block& block : layout().blocks()) {
             double* values = target_.data() + block.begin;
             std::copy_n(values, block.size, before.begin());
@@ -121,12 +121,12 @@ Objective::Objective(Program program, const Data& data, const Terms& terms,
 }
 
 void Objective::find_coordinates() {
-    const int parameters = program_.parameter_count();
-    leaves_are_parameters_ = std::all_of(program_.leaves().begin(), program_.leaves().end(),
+    const int parameters = program_->parameter_count();
+    leaves_are_parameters_ = std::all_of(program_->leaves().begin(), program_->leaves().end(),
                                          [&](int slot) { return slot < parameters; });
     std::vector<int> column_parameter;
     if (leaves_are_parameters_)
-        column_parameter = program_.leaves();
+        column_parameter = program_->leaves();
     else
         for (int k = 0; k < parameters; ++k) column_parameter.push_back(k);
     local_count_ = static_cast<int>(column_parameter.size()) + (terms_.scale_is_fitted ? 1 : 0);
@@ -190,7 +190,7 @@ struct ObjectiveEvaluator::Lane {
         const int columns = leaves + (scale ? 1 : 0), local = objective.local_count();
         parameters.setZero(objective.program().parameter_count());
         for (Buffer* b : {&u, &slope, &bend, &curvature, &seed, &scale_column, &counted})
-            b->assign(index(block_rows), 0.0);
+            b->assign(index(objective.layout().largest_block()), 0.0);
         jacobian.resize(index(columns));
         leaf_gradient.resize(index(columns));
         leaf_bend.resize(index(columns * (columns + 1) / 2));
@@ -216,15 +216,37 @@ struct ObjectiveEvaluator::Lane {
 
     // A leaf that moves no residual passes nothing on, however steep it is itself.
     void drop_still_leaves() {
-        for (int l = 0; l < leaves; ++l)
-            if (leaf_gradient[index(l)] == 0.0 && !chain.row(l).allFinite()) chain.row(l).setZero();
+        for (int l = 0; l < leaves; ++l) {
+            if (leaf_gradient[index(l)] != 0.0) continue;
+            bool finite = true;
+            for (Eigen::Index k = 0; k < chain.cols(); ++k)
+                finite = finite && std::isfinite(chain(l, k));
+            for (Eigen::Index k = 0; !finite && k < chain.cols(); ++k) chain(l, k) = 0.0;
+        }
     }
 
-    // local_matrix = chain' full chain. Small products: lazy evaluation avoids the allocation of a
-    // blocked one.
+    // local_matrix = chain' full chain. Plain loops: the matrices are small, and Eigen's products
+    // take long to compile.
     void congruence() {
-        product = full.lazyProduct(chain);
-        local_matrix = chain.transpose().lazyProduct(product);
+        multiply_transposed(full, chain, product);  // full is symmetric
+        multiply_transposed(chain, product, local_matrix);
+    }
+
+    // out = a' b
+    static void multiply_transposed(const Matrix& a, const Matrix& b, Matrix& out) {
+        for (Eigen::Index j = 0; j < b.cols(); ++j)
+            for (Eigen::Index i = 0; i < a.cols(); ++i) {
+                double sum = 0.0;
+                for (Eigen::Index k = 0; k < a.rows(); ++k) sum += a(k, i) * b(k, j);
+                out(i, j) = sum;
+            }
+    }
+    // local_gradient = a' g
+    void multiply_transposed(const Matrix& a, const double* g) {
+        for (Eigen::Index i = 0; i < a.cols(); ++i) {
+            local_gradient[i] = 0.0;
+            for (Eigen::Index k = 0; k < a.rows(); ++k) local_gradient[i] += a(k, i) * g[k];
+        }
     }
 
     Evaluator evaluator;
@@ -232,8 +254,8 @@ struct ObjectiveEvaluator::Lane {
     int segment = -1;  // whose parameters the evaluator has
     int block = -1;    // whose values and residuals are here
     Vector parameters;
-    Buffer u, slope, bend, curvature, seed, scale_column;  // (block_rows,)
-    Buffer counted;                                        // (block_rows,), weights that count
+    Buffer u, slope, bend, curvature, seed, scale_column;  // (largest block,)
+    Buffer counted;                                        // (largest block,), weights that count
     std::vector<const double*> jacobian;                   // (leaf columns,)
     std::vector<double> leaf_gradient;                     // of a chunk
     std::vector<double> leaf_bend, leaf_curvature;         // of a chunk, packed
@@ -253,8 +275,8 @@ ObjectiveEvaluator::ObjectiveEvaluator(const Objective& objective, int threads,
                          : Monitor::Poll(),
                Monitor::Period(5)) {
     point_.setZero(dimension());
-    ones_.assign(index(block_rows + kernels::row_multiple), 0.0);
-    std::fill_n(ones_.begin(), block_rows, 1.0);
+    ones_.assign(index(objective.layout().largest_block() + kernels::row_multiple), 0.0);
+    std::fill(ones_.begin(), ones_.end() - kernels::row_multiple, 1.0);
     const int lanes = std::max(1, std::min(threads, objective.task_count()));
     for (int i = 0; i < lanes; ++i) lanes_.push_back(std::make_unique<Lane>(objective));
     const auto chunks = objective.chunks().size();
@@ -316,7 +338,8 @@ void ObjectiveEvaluator::set_weight(const double* weight) {
 // Weights of a block, (size,), zero in the padding.
 const double* ObjectiveEvaluator::weights_of(const RowLayout::Block& block,
                                              const double* weight) const {
-    return weight ? weight + block.begin : ones_.data() + block_rows - block.rows;
+    return weight ? weight + block.begin
+                  : ones_.data() + ones_.size() - kernels::row_multiple - block.rows;
 }
 
 // The weights with 0 for the censored rows whose loss does not count; residuals must be there.
@@ -390,7 +413,7 @@ void ObjectiveEvaluator::set_point(const Vector& x) {
     point_ = x;
     for (auto& lane : lanes_) lane->segment = lane->block = -1;
     log_scale_ = objective_.terms().scale_is_fitted ? x[dimension() - 1] : 0.0;
-    factor_ = std::exp(-log_scale_);
+    factor_ = log_scale_ == 0.0 ? 1.0 : std::exp(-log_scale_);
 }
 
 // Gives the lane the parameters of a segment.
@@ -508,8 +531,29 @@ double ObjectiveEvaluator::rounding_floor() {
 
 void ObjectiveEvaluator::derivatives(Vector& gradient, SymmetricMatrix* bend,
                                      SymmetricMatrix* curvature) {
+    sum_derivatives(gradient, bend, curvature, false);
+}
+
+void ObjectiveEvaluator::hessian(Vector& gradient, SymmetricMatrix& hessian,
+                                 SymmetricMatrix& scratch) {
+    const bool one_pass = lanes_[0]->evaluator.has_term_curvature() && unit_seeds() &&
+                          objective_.leaves_are_parameters() && !objective_.terms().scale_is_fitted;
+    sum_derivatives(gradient, nullptr, &hessian, one_pass);
+    if (one_pass) return;
+    second_order(scratch);
+    hessian += scratch;
+}
+
+// Whether the residuals move with the value one to one.
+bool ObjectiveEvaluator::unit_seeds() const {
+    return factor_ == 1.0 && objective_.row_factor().empty();
+}
+
+// exact: with the second-order part in `curvature`.
+void ObjectiveEvaluator::sum_derivatives(Vector& gradient, SymmetricMatrix* bend,
+                                         SymmetricMatrix* curvature, bool exact) {
     for_each_chunk([&](Lane& lane, int c) {
-        add_derivatives(lane, c, bend != nullptr, curvature != nullptr);
+        add_derivatives(lane, c, bend != nullptr, curvature != nullptr, exact);
     });
     gradient.setZero(dimension());
     const int local = objective_.local_count();
@@ -534,7 +578,7 @@ void ObjectiveEvaluator::derivatives(Vector& gradient, SymmetricMatrix* bend,
     }
 }
 
-void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curvature) {
+void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curvature, bool exact) {
     const kernels::KernelTable& k = kernels::active();
     const Objective::Chunk& chunk = objective_.chunks()[index(c)];
     const Buffer& row_factor = objective_.row_factor();
@@ -552,17 +596,23 @@ void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curv
     std::fill_n(leaf_gradient, columns, 0.0);
     if (bend) std::fill_n(leaf_bend, entries, 0.0);
     if (curvature) std::fill_n(leaf_curvature, entries, 0.0);
+    if (exact) std::fill(lane.second_gram.begin(), lane.second_gram.end(), 0.0);
     for (int b = chunk.begin; b < chunk.end; ++b) {
         const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
         const int n = block.size;
         bring_residuals(lane, b);
         slopes(lane, block, bend ? lane.bend.data() : nullptr,
                curvature ? lane.curvature.data() : nullptr);
-        if (row_factor.empty())
-            std::fill_n(lane.seed.begin(), n, factor_);
-        else
+        if (exact) {
+            lane.evaluator.add_term_curvature(b, lane.slope.data(), lane.second_gram.data());
+            k.scale(n, -1.0, lane.slope.data(), lane.curvature.data(), true);
+        }
+        if (!row_factor.empty())
             k.scale(n, factor_, row_factor.data() + block.begin, lane.seed.data(), false);
-        const double* const* leaf = lane.evaluator.reverse(b, lane.seed.data());
+        else if (factor_ != 1.0)
+            std::fill_n(lane.seed.begin(), n, factor_);
+        const double* const* leaf =
+            lane.evaluator.reverse(b, unit_seeds() ? nullptr : lane.seed.data());
         std::copy(leaf, leaf + lane.leaves, lane.jacobian.begin());
         if (columns > lane.leaves) {
             k.scale(n, -1.0, lane.u.data(), lane.scale_column.data(), false);
@@ -579,11 +629,13 @@ void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curv
         for (int j = 0; slope && j < columns; ++j)
             leaf_gradient[j] += k.dot(n, slope, lane.jacobian[index(j)]);
     }
+    for (int l = 0; exact && l < lane.leaves; ++l)
+        for (int m = 0; m <= l; ++m)
+            leaf_curvature[l * (l + 1) / 2 + m] += lane.second_gram[index(l * lane.leaves + m)];
     if (direct) return;
     lane.find_chain(lane.chain);
     lane.drop_still_leaves();
-    lane.local_gradient.noalias() =
-        lane.chain.transpose() * Eigen::Map<const Vector>(leaf_gradient, columns);
+    lane.multiply_transposed(lane.chain, leaf_gradient);
     std::copy_n(lane.local_gradient.data(), local, out_gradient);
     for (const auto& [wanted, from, to] : {std::tuple(bend, leaf_bend, out_bend),
                                            std::tuple(curvature, leaf_curvature, out_curvature)}) {
@@ -649,7 +701,6 @@ void ObjectiveEvaluator::add_second_order(Lane& lane, int c) {
 // The leaves' own curvature in the parameters, sum_l g_l d2 leaf_l: no rows in it, so differences
 // cost nothing.
 void ObjectiveEvaluator::add_chain_curvature(Lane& lane, int segment) {
-    const Eigen::Map<const Vector> g(lane.leaf_gradient.data(), lane.chain.rows());
     const int* coordinate = objective_.coordinates(segment);
     for (int k = 0; k < static_cast<int>(lane.parameters.size()); ++k) {
         if (coordinate[k] < 0) continue;
@@ -663,11 +714,14 @@ void ObjectiveEvaluator::add_chain_curvature(Lane& lane, int segment) {
         lane.find_chain(lane.chain);
         lane.parameters[k] = at;
         // Half of the derivative of the gradient goes to row k and half to column k.
-        lane.chain_moved -= lane.chain;
-        lane.local_gradient.noalias() = lane.chain_moved.transpose() * g;
-        lane.local_gradient *= 0.25 / h;
-        lane.local_matrix.col(k) += lane.local_gradient;
-        lane.local_matrix.row(k) += lane.local_gradient.transpose();
+        for (Eigen::Index i = 0; i < lane.chain.size(); ++i)
+            lane.chain_moved.data()[i] -= lane.chain.data()[i];
+        lane.multiply_transposed(lane.chain_moved, lane.leaf_gradient.data());
+        for (Eigen::Index i = 0; i < lane.local_gradient.size(); ++i) {
+            const double change = lane.local_gradient[i] * (0.25 / h);
+            lane.local_matrix(i, k) += change;
+            lane.local_matrix(k, i) += change;
+        }
     }
     lane.evaluator.set_parameters(lane.parameters.data());
 }

@@ -13,6 +13,7 @@ constexpr double least_trust = 0.05;
 // The share of an end leaves room for those that are found later.
 constexpr std::size_t most_segments_of_an_end = 5000, most_segments = 20000;
 constexpr std::size_t most_bins = 256, fewest_in_bin = 8;
+constexpr std::size_t few_segments = 64;  // all looked through: sorting them takes longer
 
 }  // namespace
 
@@ -116,11 +117,17 @@ void Paths::publish() {
     published_ = segments_.size();
     published_one_end_ = one_end_;
     edges_.clear();
-    const std::size_t step = std::max(fewest_in_bin, segments_.size() / most_bins);
-    for (std::size_t s = 0; s < segments_.size(); s += step) edges_.push_back(segments_[s].high);
-    std::sort(edges_.begin(), edges_.end());
-    edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
-    choose_axes();
+    if (segments_.size() > few_segments) {
+        const std::size_t step = std::max(fewest_in_bin, segments_.size() / most_bins);
+        for (std::size_t s = 0; s < segments_.size(); s += step)
+            edges_.push_back(segments_[s].high);
+        std::sort(edges_.begin(), edges_.end());
+        edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
+        choose_axes();
+    } else {
+        axes_[0] = 0;
+        axes_[1] = dimension_ - 1;
+    }
     // Counted first, then filled in from the end of each bin's share.
     bin_begin_.assign(edges_.size() + 2, 0);
     for (const Segment& segment : segments_)

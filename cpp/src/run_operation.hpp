@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include <lawfit/expression/program.hpp>
+#include <lawfit/expression/evaluator.hpp>
 #include <lawfit/kernels.hpp>
 
 namespace lawfit {
@@ -24,11 +24,6 @@ struct OperandScratch {
     std::vector<double*> shares;
 };
 
-// The fixed part of a logsumexp, sum_j c_j exp(e_j), as sum * exp(shift).
-struct FixedPart {
-    double shift = 0.0;
-    double sum = 0.0;
-};
 inline FixedPart fixed_part(const Operation& op, const double* slots) {
     const auto& a = op.operands;
     const auto coefficient = [&](int j) {
@@ -43,9 +38,13 @@ inline FixedPart fixed_part(const Operation& op, const double* slots) {
     const int fixed = a[0];
     if (fixed == 0) return part;
     part.shift = -std::numeric_limits<double>::infinity();
-    for (int j = 0; j < fixed; ++j) part.shift = std::fmax(part.shift, exponent(j));
+    for (int j = 0; j < fixed; ++j)
+        if (exponent(j) > part.shift) part.shift = exponent(j);
     if (!std::isfinite(part.shift)) part.shift = 0.0;
-    for (int j = 0; j < fixed; ++j) part.sum += coefficient(j) * std::exp(exponent(j) - part.shift);
+    for (int j = 0; j < fixed; ++j) {
+        const double e = exponent(j) - part.shift;
+        part.sum += e == 0.0 ? coefficient(j) : coefficient(j) * std::exp(e);
+    }
     return part;
 }
 

@@ -67,14 +67,12 @@ void Solver::build_model(bool newton) {
         evaluator_.derivatives(gradient_, &model_, nullptr);
         return;
     }
-    evaluator_.derivatives(gradient_, nullptr, &model_);
-    evaluator_.second_order(second_order_);
-    model_ += second_order_;
+    evaluator_.hessian(gradient_, model_, second_order_);
 }
 
 bool Solver::trust_step(double radius) {
     const auto attempt = [&](double damping) {
-        damped_ = model_;
+        damped_.values() = model_.values();
         damped_.add_to_diagonal(damping, metric_);
         return box_.solve(damped_, gradient_, lower_, upper_, step_);
     };

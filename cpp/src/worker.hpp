@@ -20,10 +20,11 @@ public:
           solver(evaluator, options),
           follower(objective),
           monitor_(monitor),
-          polls_(polls) {}
+          polls_(polls),
+          steps_between_polls_(std::clamp(2048 / objective.rows(), 1, 64)) {}
 
     bool requested() override {
-        if (polls_) monitor_.check();
+        if (polls_ && ++asked_ % steps_between_polls_ == 0) monitor_.check();
         return monitor_.stopped();
     }
 
@@ -36,6 +37,8 @@ public:
 private:
     Monitor& monitor_;
     bool polls_;
+    int steps_between_polls_;  // looking at the clock takes as long as a step on few rows
+    int asked_ = 0;
 };
 
 // As many workers as the threads that a call asks for and its tasks can use; where the tasks are too

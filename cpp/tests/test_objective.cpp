@@ -34,6 +34,37 @@ Sums sums(const Objective& objective, const Vector& x, int threads = 1,
     return s;
 }
 
+// In one call as in two, whether or not the rows have factors of their own.
+void hessian() {
+    const Table table = chinchilla_table(600, 0.01);
+    const std::vector<double> ones(600, 1.0), sigma(600, 0.5);
+    for (const double* factor : {static_cast<const double*>(nullptr), ones.data(), sigma.data()})
+        for (const bool scale : {false, true}) {
+            Objective::Data data;
+            data.columns = table.columns();
+            data.target = table.target.data();
+            data.sigma = factor;
+            data.rows = 600;
+            const int dimension = scale ? 6 : 5;
+            const Objective objective(Program(chinchilla_parts()), data, {huber(1e-3), scale, 0.7},
+                                      all_free(5), no_bounds(dimension));
+            Vector x = chinchilla_start(dimension);
+            if (scale) x[5] = -4.0;
+            const Sums parts = sums(objective, x);
+            ObjectiveEvaluator evaluator(objective);
+            SymmetricMatrix whole(objective.pattern()), scratch(objective.pattern());
+            Vector gradient;
+            Matrix full;
+            evaluator.value(x);
+            evaluator.hessian(gradient, whole, scratch);
+            whole.to_full(full);
+            const Matrix expected = parts.curvature + parts.second;
+            CHECK(gradient.isApprox(parts.gradient, 1e-12));
+            CHECK(full.isApprox(expected, 1e-10));
+            CHECK(!full.isApprox(parts.curvature, 1e-3));
+        }
+}
+
 void threads() {
     for (const int rows : {4096, 4097, 30001})
         for (const bool scale : {false, true}) {
@@ -180,6 +211,7 @@ void wrong_layouts() {
 }  // namespace
 
 void run_tests() {
+    hessian();
     threads();
     interrupt();
     segments(5);

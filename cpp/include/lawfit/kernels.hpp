@@ -28,6 +28,19 @@ struct LossSpec {
     double core = 1.0;
 };
 
+// coefficient * exp(offset + sum_j slope[j] * x[j]), one term of log_sum.
+struct Exponential {
+    double coefficient;
+    double offset;
+    int columns;
+    const double* slope;     // (columns,)
+    const double* const* x;  // (columns,) of n values each
+};
+
+// What is far from the reference of log_sum is rounded to that distance's last place: this keeps the
+// absolute error below 1e-14.
+constexpr double tame_reach = 40.0;
+
 struct KernelTable {
     const char* name;
 
@@ -75,6 +88,12 @@ struct KernelTable {
                       const double* coefficient, const double* const* x, double* out,
                       double* const* share, double* fixed_share);
 
+    // The same for exponents that are affine in columns, in one pass: for exponents all within
+    // tame_reach of the reference, a finite number, and coefficients and fixed_sum, the factor of
+    // exp(reference), between 1e-30 and 1e30. Without a fixed part fixed_sum is 0, fixed_share null.
+    void (*log_sum)(int n, double reference, double fixed_sum, int terms, const Exponential* term,
+                    double* out, double* const* share, double* fixed_share);
+
     // y (+)= c * a, and y (+)= c * a * b
     void (*scale)(int n, double c, const double* a, double* y, bool add);
     void (*multiply)(int n, double c, const double* a, const double* b, double* y, bool add);
@@ -91,7 +110,7 @@ struct KernelTable {
     // sum w rho(u)
     double (*loss_value)(int n, const LossSpec* loss, const double* u, const double* w);
     // slope = w rho'(u); bend = w rho'(u)^2 / (2 rho(u)), the Gauss-Newton weight of the
-    // signed-root-loss residual; curvature = w rho''(u). Any output may be null.
+    // signed-root-loss residual; curvature = w rho''(u). Bend and curvature may be null.
     void (*loss_slopes)(int n, const LossSpec* loss, const double* u, const double* w,
                         double* slope, double* bend, double* curvature);
 

@@ -31,12 +31,22 @@ public:
         return b.empty() ? nullptr : b.data();
     }
 
+    // Least and largest value of such a column in a block.
+    struct Range {
+        double low, high;
+    };
+    const Range& range(int varying_id, int block) const {
+        return ranges_[static_cast<std::size_t>(block) * columns_.size() +
+                       static_cast<std::size_t>(varying_id)];
+    }
+
 private:
     RowLayout layout_;
     bool finite_ = true;
     std::vector<Buffer> columns_;
     std::vector<double> slots_;  // uniform ones that data operations read
     Buffer work_;                // a block of all columns, on the way to those that are kept
+    std::vector<Range> ranges_;  // (blocks, varying ids)
 };
 
 }  // namespace lawfit

@@ -1,13 +1,21 @@
 // One worker's running of a program over a table: values, and adjoints back to the parameters.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include <lawfit/aligned.hpp>
 #include <lawfit/expression/columns.hpp>
 #include <lawfit/expression/program.hpp>
+#include <lawfit/kernels.hpp>
 
 namespace lawfit {
+
+// The fixed part of a logsumexp, sum_j c_j exp(e_j), as sum * exp(shift).
+struct FixedPart {
+    double shift = 0.0;
+    double sum = 0.0;
+};
 
 // Holds all memory it needs from construction on; not for use by two threads at once. The program
 // and the columns must outlive it.
@@ -26,7 +34,7 @@ public:
     // Values of one block, (block_size,). Valid until the next call.
     const double* forward(int block);
 
-    // After forward() of the same block: seed[i] * d value[i] / d leaf, for every leaf.
+    // After forward() of the same block: seed[i] * d value[i] / d leaf, for every leaf; null: ones.
     // Column k, (block_size,), is the derivative with respect to program.leaves()[k].
     const double* const* reverse(int block, const double* seed);
 
@@ -37,6 +45,11 @@ public:
     // sum_i d (seed[i] value[i]) / d leaf_l to it.
     void second_order(int block, const double* seed, double* hessian, double* gradient);
 
+    // Where has_term_curvature(), the part of second_order() that comes from the single terms:
+    // the rest is -sum_i seed[i] J[i] J[i]', with J[i] the derivatives of value[i] that reverse() gives.
+    bool has_term_curvature() const { return !log_sum_.empty(); }
+    void add_term_curvature(int block, const double* seed, double* hessian);
+
     // d leaf / d parameter, (leaves, parameter_count) row-major; valid after set_parameters().
     const double* leaf_jacobian();
     // True when every leaf is a parameter, so that leaf_jacobian() only selects.
@@ -46,7 +59,12 @@ private:
     const double* operand(int id, int block) const;
     double* adjoint(int id);
     void find_dependence();
+    const double* const* general_reverse(int block, const double* seed);
     void find_log_sum();
+    void weigh_terms();
+    bool log_sum_forward(int block);
+    const double* const* log_sum_reverse(int block, const double* seed);
+    const double* share_of_term(std::size_t term) const;
     void log_sum_second_order(int block, const double* seed, double* hessian, double* gradient);
     void run_tangents(int leaf, int block);
     void run_adjoint_tangents(int leaf, int block, double* row);
@@ -56,6 +74,7 @@ private:
 
     const Program& program_;
     const BoundColumns& columns_;
+    int stride_;  // rows of the largest block
     bool leaves_are_parameters_;
     bool guarded_;  // a zero adjoint may meet an infinity or NaN, and must stay zero
 
@@ -64,19 +83,38 @@ private:
     std::vector<double> leaf_jacobian_;
     bool leaf_jacobian_is_current_ = false;
 
-    // One term of a log-sum: the leaves in its exponent and the varying ids they multiply, -1 for 1.
-    struct LinearTerm {
-        std::vector<int> leaves;
-        std::vector<int> factors;
+    // One term of a log-sum: the leaves in its exponent and the varying ids that they multiply.
+    struct LinearPart {
+        int leaf;
+        int factor;  // -1: 1
+        bool only;   // the leaf is nowhere else
     };
-    std::vector<LinearTerm> log_sum_;  // fixed terms first; empty: the value has another form
+    struct LinearTerm {
+        std::vector<LinearPart> parts;
+    };
+    // Where the exponent of a term that is not fixed is affine in columns: slots, -1 for none.
+    struct ExponentSlots {
+        int coefficient = -1, offset = -1;
+        std::vector<std::pair<int, int>> factors;  // slot, varying id of a column
+    };
+    std::vector<LinearTerm> log_sum_;       // fixed terms first; empty: the value has another form
+    std::vector<ExponentSlots> exponents_;  // empty: not all are affine in columns
+    // Of the present parameters:
+    bool log_sum_is_current_ = false;
+    FixedPart log_sum_fixed_;
+    std::vector<double> term_weights_;
+    std::vector<kernels::Exponential> exponentials_;
+    std::vector<double> slopes_;
+    std::vector<const double*> slope_columns_;
+    std::vector<double*> log_sum_shares_;  // of the terms that are not fixed
+    std::vector<const double*> leaf_results_;
 
-    Buffer registers_;            // (row operations, block_rows)
-    Buffer adjoints_;             // (row operations, block_rows)
-    Buffer shares_;               // scratch of logsumexp operations, (share columns, block_rows)
-    Buffer leaf_columns_;         // (leaves, block_rows)
-    Buffer tangents_;             // (row operations, block_rows)
-    Buffer adjoint_tangents_;     // (row operations, block_rows)
+    Buffer registers_;            // (row operations, stride)
+    Buffer adjoints_;             // (row operations, stride)
+    Buffer shares_;               // scratch of logsumexp operations, (share columns, stride)
+    Buffer leaf_columns_;         // (leaves, stride)
+    Buffer tangents_;             // (row operations, stride)
+    Buffer adjoint_tangents_;     // (row operations, stride)
     Buffer zeros_, ones_, work_;  // (block_rows,)
     std::vector<const double*> factors_;
     std::vector<double> gram_;

@@ -33,6 +33,8 @@ public:
     int rows() const { return rows_; }
     int padded() const { return blocks_.empty() ? 0 : blocks_.back().begin + blocks_.back().size; }
     int segment_count() const { return segments_; }
+    // Rows of the largest block, with padding.
+    int largest_block() const;
     const std::vector<Block>& blocks() const { return blocks_; }
 
     // Copies a column's values of one block and repeats the last one in the padding. values: (rows,)

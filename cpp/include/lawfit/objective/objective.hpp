@@ -89,6 +89,11 @@ public:
 
     // Throws std::invalid_argument when sizes do not agree.
     Objective(Program program, const Data& data, const Terms& terms,
+              Parameterisation parameterisation, Bounds bounds, std::vector<Penalty> penalties = {})
+        : Objective(std::make_shared<const Program>(std::move(program)), data, terms,
+                    std::move(parameterisation), std::move(bounds), std::move(penalties)) {}
+    // With a program that several objectives share.
+    Objective(std::shared_ptr<const Program> program, const Data& data, const Terms& terms,
               Parameterisation parameterisation, Bounds bounds,
               std::vector<Penalty> penalties = {});
 
@@ -96,7 +101,7 @@ public:
     int dimension() const {
         return parameterisation_.free_count + (terms_.scale_is_fitted ? 1 : 0);
     }
-    const Program& program() const { return program_; }
+    const Program& program() const { return *program_; }
     const BoundColumns& columns() const { return columns_; }
     const RowLayout& layout() const { return columns_.layout(); }
     const Terms& terms() const { return terms_; }
@@ -136,7 +141,7 @@ private:
     void find_pattern();
     void cut_into_chunks();
 
-    Program program_;
+    std::shared_ptr<const Program> program_;
     BoundColumns columns_;
     Terms terms_;
     Parameterisation parameterisation_;
@@ -201,6 +206,10 @@ public:
     // Together with `curvature` it is the exact Hessian.
     void second_order(SymmetricMatrix& second);
 
+    // At the x of the last value(): the gradient and the exact Hessian. Where the program's value is a
+    // log-sum this takes one pass over the rows. scratch: of the same pattern.
+    void hessian(Vector& gradient, SymmetricMatrix& hessian, SymmetricMatrix& scratch);
+
     // At the x of the last value(): the sum of another loss over the residuals u, with the present
     // weights or with all of them 1. Censored rows count where their value is on the wrong side, under a fitted
     // scale not at all.
@@ -232,7 +241,10 @@ private:
     void set_point(const Vector& x);
     void enter(Lane& lane, int segment);
     void bring_residuals(Lane& lane, int block);
-    void add_derivatives(Lane& lane, int chunk, bool bend, bool curvature);
+    bool unit_seeds() const;
+    void sum_derivatives(Vector& gradient, SymmetricMatrix* bend, SymmetricMatrix* curvature,
+                         bool exact);
+    void add_derivatives(Lane& lane, int chunk, bool bend, bool curvature, bool exact);
     void add_second_order(Lane& lane, int chunk);
     void add_chain_curvature(Lane& lane, int segment);
     void find_weightless();

@@ -47,8 +47,8 @@ struct BatchResult {
     bool interrupted = false;
 };
 
-// Starts that meet the way of an earlier one share its end (paths.hpp); every eighth is followed to
-// its own, and where one ends elsewhere, all starts of the table are. The same bits for any number of
+// In tables of 64 rows or more starts that meet the way of an earlier one share its end (paths.hpp);
+// every eighth is followed to its own, and where one ends elsewhere, all starts of the table are. The same bits for any number of
 // threads.
 BatchResult fit_batch(const BatchProblem& problem, const BatchStarts& starts,
                       const SolverOptions& options, int threads, Monitor& monitor);

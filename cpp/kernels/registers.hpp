@@ -1,0 +1,64 @@
+// A register of doubles: its width in this build, and how it is loaded, stored and read as bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(_MSC_VER)
+#define LAWFIT_INLINE static __forceinline
+#define LAWFIT_RESTRICT __restrict
+#else
+#define LAWFIT_INLINE static inline __attribute__((always_inline))
+#define LAWFIT_RESTRICT __restrict__
+#endif
+
+#if defined(_MSC_VER)
+#include <string.h>
+#define LAWFIT_COPY memcpy
+#else
+#define LAWFIT_COPY __builtin_memcpy
+#endif
+
+namespace lawfit::kernels {
+namespace {
+
+LAWFIT_INLINE std::uint64_t bits_of(double x) {
+    std::uint64_t u;
+    LAWFIT_COPY(&u, &x, sizeof u);
+    return u;
+}
+LAWFIT_INLINE double from_bits(std::uint64_t u) {
+    double x;
+    LAWFIT_COPY(&x, &u, sizeof x);
+    return x;
+}
+
+#if defined(__GNUC__) && defined(__AVX512F__)
+constexpr int width = 8;
+#elif defined(__GNUC__) && defined(__AVX__)
+constexpr int width = 4;
+#elif defined(__GNUC__)
+constexpr int width = 2;
+#else
+constexpr int width = 1;
+#endif
+#if defined(__GNUC__)
+typedef double Vector __attribute__((vector_size(width * sizeof(double))));
+LAWFIT_INLINE Vector load(const double* p) {
+    Vector v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+LAWFIT_INLINE double lane(const Vector& v, int i) { return v[i]; }
+typedef std::uint64_t Bits __attribute__((vector_size(width * sizeof(double))));
+LAWFIT_INLINE Bits bits_of(const Vector& v) { return reinterpret_cast<Bits>(v); }
+LAWFIT_INLINE Vector from_bits(const Bits& u) { return reinterpret_cast<Vector>(u); }
+#else
+typedef double Vector;
+LAWFIT_INLINE Vector load(const double* p) { return *p; }
+LAWFIT_INLINE double lane(const Vector& v, int) { return v; }
+#endif
+LAWFIT_INLINE void store(double* p, const Vector& v) { LAWFIT_COPY(p, &v, sizeof v); }
+
+}  // namespace
+}  // namespace lawfit::kernels
