@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -142,16 +143,16 @@ def damaged_json(data: bytes, size: int, seed: int) -> bytes:
         if not found:
             break
         owner, key = draw.choice(found)
+        other, place = draw.choice(found)
         kind = draw.random()
         if kind < 0.5:
-            owner[key] = draw.choice(ENTRIES)
+            owner[key] = deepcopy(draw.choice(ENTRIES))
         elif kind < 0.7:
-            other, place = draw.choice(found)
-            owner[key] = json.loads(json.dumps(other[place]))
+            owner[key] = deepcopy(other[place])
         elif kind < 0.85:
             del owner[key]
         elif isinstance(owner, list):
-            owner.insert(key, owner[key])
+            owner.insert(key, deepcopy(owner[key]))
         elif isinstance(owner[key], (int, float)) and abs(owner[key]) < 1e300:
             owner[key] = owner[key] * draw.choice((-1, 0.5, 2, 1e10, 1e-10)) + draw.choice((-1, 0, 1))
         else:

@@ -69,9 +69,9 @@ constexpr double largest = std::numeric_limits<double>::max();
 constexpr double least = std::numeric_limits<double>::denorm_min();
 
 const Function functions[] = {
-    {"exp", Opcode::exp_, -745.2, 709.8, least, 709.7, true, 1.0, 0, 1,
+    {"exp", Opcode::exp_, -745.2, 709.8, least, 709.7, true, 1.2, 0, 2,
      [](Long x) { return std::exp(x); }},
-    {"log", Opcode::log_, 0.25, 4.0, least, largest, false, 1.0, 0, 1,
+    {"log", Opcode::log_, 0.25, 4.0, least, largest, false, 1.0, 0, 2,
      [](Long x) { return std::log(x); }},
     {"log1p", Opcode::log1p_, -0.999, 3.0, least, 0.999, true, 2.5, 0, 3,
      [](Long x) { return std::log1p(x); }},
@@ -80,9 +80,9 @@ const Function functions[] = {
     {"sqrt", Opcode::sqrt_, 0.0, 4.0, least, largest, false, 0.5001, 0, 0,
      [](Long x) { return std::sqrt(x); }},
     {"sigmoid", Opcode::sigmoid_, -745.0, 40.0, least, 745.0, true, 2.5, 0, 3, sigmoid},
-    {"softplus", Opcode::softplus_, -745.0, 40.0, least, 745.0, true, 2.5, 0, 3, softplus},
+    {"softplus", Opcode::softplus_, -745.0, 40.0, least, 745.0, true, 3.0, 0, 4, softplus},
     {"logit", Opcode::logit_, 1e-9, 1.0, least, 0.999, false, 4.0, 0, 4, logit},
-    {"tanh", Opcode::tanh_, -22.0, 22.0, least, largest, true, 4.5, 0, 5,
+    {"tanh", Opcode::tanh_, -22.0, 22.0, least, largest, true, 4.5, 0, 6,
      [](Long x) { return std::tanh(x); }},
     {"erf", Opcode::erf_, -6.0, 6.0, least, largest, true, 2.0, 0, 0,
      [](Long x) { return std::erf(x); }},
