@@ -154,7 +154,9 @@ def damaged_json(data: bytes, size: int, seed: int) -> bytes:
         elif isinstance(owner, list):
             owner.insert(key, deepcopy(owner[key]))
         elif isinstance(owner[key], (int, float)) and abs(owner[key]) < 1e300:
-            owner[key] = owner[key] * draw.choice((-1, 0.5, 2, 1e10, 1e-10)) + draw.choice((-1, 0, 1))
+            owner[key] = owner[key] * draw.choice((-1, 0.5, 2, 1e10, 1e-10)) + draw.choice(
+                (-1, 0, 1)
+            )
         else:
             owner[draw.choice(("", "x", "N"))] = owner.pop(key)
     changed = json.dumps(tree).encode()

@@ -1,7 +1,7 @@
 """Mutation testing of the library: changes one thing in a source file at a time and asks whether the tests notice.
 
-``python cpp/tests/mutants.py cpp/src/solver.cpp --build build/default --sample 10 --programs solver objective --
-tests/test_engine.py`` prints every mutant that the programs and then the Python tests let pass. The folder was built
+``python cpp/tests/mutants.py cpp/src/solver.cpp --build build/default --sample 10 --programs solver objective
+--tests tests/test_engine.py`` prints every mutant that the programs and then the Python tests let pass. The folder was built
 with LAWFIT_TESTS and LAWFIT_PYTHON; neither it nor the tree is changed.
 """
 
@@ -36,14 +36,20 @@ def mutants(text: str) -> list[tuple[int, str, str]]:
     start = 0
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         code = line.split("//")[0]
-        plain = not re.match(r"\s*(#|template|constexpr|using|static_assert)", code) and '"' not in code
+        plain = (
+            not re.match(r"\s*(#|template|constexpr|using|static_assert)", code) and '"' not in code
+        )
         for pattern in (SWAP, NUMBER) if plain else ():
             for match in pattern.finditer(code):
                 old = match.group()
                 new = SWAPS.get(old) or (f"(2 * {old})" if float(old) else "1")
                 at = start + match.start()
                 found.append(
-                    (number, f"{old.strip()} -> {new.strip()}", text[:at] + new + text[at + len(old) :])
+                    (
+                        number,
+                        f"{old.strip()} -> {new.strip()}",
+                        text[:at] + new + text[at + len(old) :],
+                    )
                 )
         start += len(line)
     return found
@@ -78,10 +84,15 @@ class Build:
         return self.run(command)
 
     def link(self, target: str, output: Path) -> None:
-        last = next(c for c in reversed(self.commands(target)) if "liblawfit.a" in c and " -o " in c)
+        last = next(
+            c for c in reversed(self.commands(target)) if "liblawfit.a" in c and " -o " in c
+        )
         command = shlex.split(last.removeprefix(": && ").removesuffix(" && :"))
         command[command.index("-o") + 1] = str(output)
-        command.insert(next(k for k, word in enumerate(command) if word.endswith("liblawfit.a")), str(self.object))
+        command.insert(
+            next(k for k, word in enumerate(command) if word.endswith("liblawfit.a")),
+            str(self.object),
+        )
         output.parent.mkdir(parents=True, exist_ok=True)
         if not self.run(command):
             raise SystemExit(f"{target} does not link")
@@ -107,7 +118,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--programs", nargs="+", required=True, help="of cpp/tests, without test_")
-    parser.add_argument("tests", nargs="*", help="what pytest runs then")
+    parser.add_argument("--tests", nargs="*", default=[], help="what pytest runs then")
     given = parser.parse_args()
     found = mutants(given.source.read_text())
     chosen = random.Random(given.seed).sample(found, min(given.sample, len(found)))
@@ -121,7 +132,16 @@ def main() -> None:
             "import sys\n"
             "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in type(f).__module__]\n"
         )
-        pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *given.tests]
+        pytest = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *given.tests,
+        ]
         for line, what, text in sorted(chosen):
             if not build.make(text):
                 continue
@@ -135,7 +155,10 @@ def main() -> None:
                 seen = not passes(pytest, {"PYTHONPATH": str(scratch / "site"), "CI": "true"})
             if not seen:
                 lived += 1
-                print(f"{given.source}:{line}: {what}: {given.source.read_text().splitlines()[line - 1].strip()}", flush=True)
+                print(
+                    f"{given.source}:{line}: {what}: {given.source.read_text().splitlines()[line - 1].strip()}",
+                    flush=True,
+                )
             else:
                 print(f"    noticed {line}: {what}", flush=True)
     print(f"{given.source}: {tried} of {len(found)} mutants, {lived} lived", flush=True)
