@@ -1,8 +1,8 @@
-"""Mutation testing: changes one thing in a module at a time and asks whether the tests near it notice.
+"""Mutation testing: changes one thing in a module at a time and asks whether tests notice.
 
-``python tests/mutants.py planning/refine --sample 20 -- tests/test_plan.py tests/test_plan_draws.py`` prints
-every mutant that the tests let pass. Modules are changed in memory, in a forked process each, so that the
-tree stays as it is; the process that forks holds pytest and NumPy already.
+``python tests/mutants.py planning/refine --sample 20 tests/test_plan.py`` prints every mutant that
+the tests let pass. Modules are changed in memory, in a forked process each, so that the tree stays
+as it is; the process that forks holds NumPy already.
 """
 
 from __future__ import annotations
@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("module", help="below lawfit, as in planning/refine")
     parser.add_argument("--sample", type=int, default=20, help="how many mutants")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lines", type=int, nargs="*", help="only mutants of these lines")
     parser.add_argument("tests", nargs="+", help="what pytest runs, nearest first")
     given = parser.parse_args()
     import mpmath
@@ -152,8 +153,13 @@ def main() -> None:
     os.chdir(ROOT)
     if not passes(name, path, ast.parse(text), given.tests, loud=True):
         sys.exit("the tests fail before anything is changed")
-    count = len(list(changes(ast.parse(text))))
-    chosen = sorted(random.Random(given.seed).sample(range(count), min(given.sample, count)))
+    found = [
+        k
+        for k, (line, _, _) in enumerate(changes(ast.parse(text)))
+        if given.lines is None or line in given.lines
+    ]
+    count = len(found)
+    chosen = sorted(random.Random(given.seed).sample(found, min(given.sample, count)))
     lived = 0
     for number in chosen:
         tree = ast.parse(text)

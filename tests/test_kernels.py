@@ -1,7 +1,7 @@
 """Accuracy of the kernels over all doubles, against 160 bits, for every instruction set.
 
-The bounds are the largest errors found, rounded up, in units in the last place. Those of the values were found
-by ``cpp/tests/test_accuracy.cpp`` on 1e8 points per function; the worst of these are among the points here.
+The bounds are the largest errors found, rounded up, in units in the last place: those of values by
+``cpp/tests/test_accuracy.cpp`` on 1e8 points per function, of which the worst are among these here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Mutation testing of the library: changes one thing in a source file at a time and asks whether the tests notice.
+"""Mutation testing of the library: changes one thing in a source file at a time.
 
-``python cpp/tests/mutants.py cpp/src/solver.cpp --build build/default --sample 10 --programs solver objective
---tests tests/test_engine.py`` prints every mutant that the programs and then the Python tests let pass. The folder was built
-with LAWFIT_TESTS and LAWFIT_PYTHON; neither it nor the tree is changed.
+``python cpp/tests/mutants.py cpp/src/solver.cpp --build build/default --programs solver objective
+--tests tests/test_fit.py`` says which mutants the programs and then the Python tests notice. The
+folder was built with LAWFIT_TESTS and LAWFIT_PYTHON; it and the tree stay as they are.
 """
 
 from __future__ import annotations
@@ -31,14 +31,13 @@ NUMBER = re.compile(r"(?<![\w.<])\d+(\.\d+(e-?\d+)?)?(?![\w.>])")
 
 
 def mutants(text: str) -> list[tuple[int, str, str]]:
-    """Return (line, what, text) of every mutant, none of them in comments, texts and template arguments."""
+    """Return (line, what, text) of every mutant; comments, texts and templates stay."""
     found = []
     start = 0
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         code = line.split("//")[0]
-        plain = (
-            not re.match(r"\s*(#|template|constexpr|using|static_assert)", code) and '"' not in code
-        )
+        skipped = re.match(r"\s*(#|template|constexpr|using|static_assert)", code)
+        plain = not skipped and '"' not in code
         for pattern in (SWAP, NUMBER) if plain else ():
             for match in pattern.finditer(code):
                 old = match.group()
@@ -65,6 +64,7 @@ class Build:
         self.compile = shlex.split(next(c for c in lines if f" -c {self.source}" in c))
 
     def commands(self, target: str) -> list[str]:
+        """Return what makes a target, one command per line."""
         done = subprocess.run(
             ["ninja", "-C", self.folder, "-t", "commands", target],
             check=True, capture_output=True, text=True,
@@ -72,10 +72,12 @@ class Build:
         return done.stdout.splitlines()
 
     def run(self, command: list[str]) -> bool:
+        """Run a command in the build folder."""
         done = subprocess.run(command, cwd=self.folder, capture_output=True, check=False)
         return done.returncode == 0
 
     def make(self, text: str) -> bool:
+        """Compile a mutant; false if it does not compile."""
         mutant = self.scratch / "mutant.cpp"
         mutant.write_text(text)
         command = [*self.compile, "-O1", f"-I{self.source.parent}", "-w"]
@@ -84,6 +86,7 @@ class Build:
         return self.run(command)
 
     def link(self, target: str, output: Path) -> None:
+        """Link a target with the mutant in front of the library that holds the original."""
         last = next(
             c for c in reversed(self.commands(target)) if "liblawfit.a" in c and " -o " in c
         )
@@ -130,37 +133,30 @@ def main() -> None:
         shutil.copytree(ROOT / "python" / "lawfit", scratch / "site" / "lawfit")
         (scratch / "site" / "sitecustomize.py").write_text(
             "import sys\n"
-            "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in type(f).__module__]\n"
+            "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in f.__module__]\n"
         )
-        pytest = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            *given.tests,
-        ]
-        for line, what, text in sorted(chosen):
-            if not build.make(text):
-                continue
-            tried += 1
-            seen = False
+        pytest = [sys.executable, "-m", "pytest", "-xq", "-p", "no:cacheprovider", *given.tests]
+
+        def unnoticed() -> bool:
             for name in given.programs:
                 build.link(f"test_{name}", scratch / name)
-                seen = seen or not passes([scratch / name], {})
-            if not seen and given.tests:
-                build.link(module, scratch / "site" / "lawfit" / module)
-                seen = not passes(pytest, {"PYTHONPATH": str(scratch / "site"), "CI": "true"})
-            if not seen:
-                lived += 1
-                print(
-                    f"{given.source}:{line}: {what}: {given.source.read_text().splitlines()[line - 1].strip()}",
-                    flush=True,
-                )
-            else:
-                print(f"    noticed {line}: {what}", flush=True)
+                if not passes([scratch / name], {}):
+                    return False
+            if not given.tests:
+                return True
+            build.link(module, scratch / "site" / "lawfit" / module)
+            return passes(pytest, {"PYTHONPATH": str(scratch / "site"), "CI": "true"})
+
+        original = given.source.read_text()
+        if not build.make(original) or not unnoticed():
+            sys.exit("the tests fail before anything is changed")
+        for line, what, text in sorted(chosen):
+            if build.make(text):
+                tried += 1
+                lives = unnoticed()
+                lived += lives
+                shown = original.splitlines()[line - 1].strip()
+                print(f"{'LIVES  ' if lives else 'noticed'} {line}: {what}: {shown}", flush=True)
     print(f"{given.source}: {tried} of {len(found)} mutants, {lived} lived", flush=True)
 
 
