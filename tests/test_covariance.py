@@ -326,3 +326,11 @@ def test_bad_input(free_fit: lf.Fit, tmp_path: Any) -> None:
     ]:
         with pytest.raises(lf.InputError, match=text):
             call()
+
+
+def test_an_interval_of_a_derived_quantity_is_centred(runs: lf.Runs) -> None:
+    fit = lf.fit("chinchilla", runs)
+    found = fit.derived("alpha / beta", method="delta")
+    low, high = found.interval
+    assert low < found.value < high
+    assert low + high == pytest.approx(2 * found.value, rel=1e-12)

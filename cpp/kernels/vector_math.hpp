@@ -70,7 +70,7 @@ LAWFIT_INLINE double power_of_two(double k) {
 }
 
 // exp(leading - trailing) on |leading - trailing| <= ln2 / 2. With the small part of the argument kept
-// apart the result is within one unit in the last place; with none, within 1.05.
+// apart the result is within 1.1 units in the last place (1.09 on 1e8 points).
 LAWFIT_INLINE double exp_reduced(double leading, double trailing) {
     const double r = leading - trailing;
     const double r2 = r * r;

@@ -86,12 +86,12 @@ const Function functions[] = {
      [](Long x) { return std::tanh(x); }},
     {"erf", Opcode::erf_, -6.0, 6.0, least, largest, true, 2.0, 0, 0,
      [](Long x) { return std::erf(x); }},
-    {"normcdf", Opcode::normcdf_, -38.0, 9.0, least, 38.0, true, 4.0, 1.6, 0, normcdf},
+    {"normcdf", Opcode::normcdf_, -38.0, 9.0, least, 38.0, true, 4.0, 1.7, 0, normcdf},
     {"sin", Opcode::sin_, -0x1p20, 0x1p20, least, largest, true, 1.0, 0, 1,
      [](Long x) { return std::sin(x); }},
     {"cos", Opcode::cos_, -0x1p20, 0x1p20, least, largest, true, 1.0, 0, 1,
      [](Long x) { return std::cos(x); }},
-    {"arctan", Opcode::arctan_, -4.0, 4.0, least, largest, true, 1.5, 0, 2,
+    {"arctan", Opcode::arctan_, -4.0, 4.0, least, largest, true, 2.0, 0, 2,
      [](Long x) { return std::atan(x); }},
 };
 
