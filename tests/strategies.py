@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from lawfit import _core, compiler, formula, reference
 SPACES = ("linear", "log", "logit")
 INSTRUCTION_SETS = tuple(_core.info()["instruction_sets"])
 
+# The same few examples each time, or with LAWFIT_EXAMPLES so many new ones.
 deterministic = settings(
-    derandomize=True,
-    max_examples=200,
+    derandomize="LAWFIT_EXAMPLES" not in os.environ,
+    max_examples=int(os.environ.get("LAWFIT_EXAMPLES", "200")),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

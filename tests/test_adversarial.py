@@ -528,6 +528,13 @@ def test_wrong_entries_of_a_saved_fit(
     refused(lambda: lf.load(path).summary(), "fit.json")
 
 
+def test_a_saved_fit_without_parameters(saved: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    empty = {"params": {}, "free": [], "fixed": {}, "bounds": {}}
+    path.write_text(json.dumps({**saved, **empty}))
+    refused(lambda: lf.load(path).summary(), "one parameter at least")
+
+
 def test_a_saved_fit_without_a_finite_objective_is_shown(
     saved: dict[str, Any], tmp_path: Path
 ) -> None:

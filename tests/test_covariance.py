@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
 import lawfit as lf
 from lawfit.uncertainty.contributions import contributions, derivatives_at
-from lawfit.uncertainty.quantiles import joint_quantile, t_quantile
+from lawfit.uncertainty.quantiles import incomplete_beta, joint_quantile, t_quantile
 
 LINE = lf.Law("a + b * x + c * z", parameters=["a", "b", "c"], variables=["x", "z"])
 
@@ -37,6 +38,12 @@ def test_t_quantiles(p: float, dof: float) -> None:
     assert t_quantile(1 - p, dof) == pytest.approx(scipy.stats.t.ppf(1 - p, dof), rel=1e-9)
     assert joint_quantile(p, dof) == pytest.approx(2 * scipy.stats.f.ppf(p, 2, dof), rel=1e-9)
     assert joint_quantile(p) == pytest.approx(scipy.stats.chi2.ppf(p, 2), rel=1e-9)
+
+
+@given(st.floats(0.5, 200), st.floats(0.5, 200), st.floats(0, 1))
+def test_incomplete_beta(a: float, b: float, x: float) -> None:
+    assert incomplete_beta(a, b, x) == pytest.approx(scipy.special.betainc(a, b, x), rel=1e-10)
+    assert (incomplete_beta(a, b, 0.0), incomplete_beta(a, b, 1.0)) == (0, 1)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -319,3 +326,11 @@ def test_bad_input(free_fit: lf.Fit, tmp_path: Any) -> None:
     ]:
         with pytest.raises(lf.InputError, match=text):
             call()
+
+
+def test_an_interval_of_a_derived_quantity_is_centred(runs: lf.Runs) -> None:
+    fit = lf.fit("chinchilla", runs)
+    found = fit.derived("alpha / beta", method="delta")
+    low, high = found.interval
+    assert low < found.value < high
+    assert low + high == pytest.approx(2 * found.value, rel=1e-12)

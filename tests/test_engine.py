@@ -51,7 +51,8 @@ def agree_with_twin(law: Law, space: str, harmless: np.ndarray) -> None:
     # What an error of 1e-13 relative in a parameter, or in the value, amounts to at least.
     unit = [1.0 if n in law.logs or v == 0 else abs(v) for n, v in law.values.items()]
     size = np.abs(value) if space == "linear" else 1 + np.abs(value)
-    floor = 1e-13 * size[:, None] / np.array(unit)
+    with np.errstate(over="ignore"):  # by a parameter of 1e-139
+        floor = 1e-13 * size[:, None] / np.array(unit)
 
     tolerance = 4 * spread + 1e-13 * np.abs(value)
     tolerance_j = 4 * spread_j + 1e-13 * np.abs(jacobian) + floor

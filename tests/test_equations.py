@@ -222,6 +222,10 @@ def test_ranges_that_cannot_be_written_out() -> None:
     table = {"N": COLUMNS["N"], "K": COLUMNS["K"], "loss": COLUMNS["N"]}
     with pytest.raises(lf.InputError, match=f"at most {MOST_TERMS} are written out"):
         lf.fit("E + sum(a * i for i in range(N))", table)
+    for huge in (1e300, 1.7e308):  # numbers that are no C integers, and a count that is no double
+        columns = {"N": [1.0, 2.0, huge], "loss": [1.0, 2.0, 3.0]}
+        with pytest.raises(lf.InputError, match="are written out"):
+            lf.fit("E + sum(a * i for i in range(-N, N + N))", columns)
     with pytest.raises(lf.InputError, match=r"index i: an end must be .*'b' is none here"):
         lf.fit("E + sum(a * K * i for i in range(b))", table)
     with pytest.raises(lf.InputError, match="an end must be a whole number, a column"):

@@ -258,6 +258,23 @@ def test_eight_threads_fit_at_once(fit: lf.Fit) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
+def test_pools_of_other_libraries(backend: str) -> None:
+    done = python(
+        """
+import joblib
+def one(seed):
+    return lf.fit("E + A/N**alpha", runs, starts=20, rng=seed).params
+assert fit(rng=0).params == one(0)  # OpenMP's threads exist before the pool
+found = joblib.Parallel(n_jobs=2, backend=sys.argv[1])(joblib.delayed(one)(k) for k in range(6))
+assert found == [fit(rng=k).params for k in range(6)]
+""",
+        backend,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 def test_a_long_loop_of_fits_keeps_its_memory_flat() -> None:
     if not Path("/proc/self/statm").exists():
         pytest.skip("no /proc")

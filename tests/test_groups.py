@@ -477,3 +477,12 @@ def test_groups_have_no_meaning_among_columns() -> None:
     law = lf.Law("E[g] + x", [lf.Parameter("E")], ["x", "g"])
     assert law.variables == ("x",)
     assert law.predict({"E[a]": 1.0, "E[b]": 2.0}, table).tolist() == [2.0, 4.0]
+
+
+def test_the_names_of_levels_are_part_of_the_data() -> None:
+    N = np.geomspace(1e7, 1e9, 8)
+    hashes = set()
+    for levels in (["web", "code"], ["web", "math"], ["code", "web"]):
+        runs = {"N": N, "loss": 2 + 400 / N**0.34, "source": levels * 4}
+        hashes.add(lf.fit("E[source] + A / N**alpha", runs, starts=1).data_hash)
+    assert len(hashes) == 3

@@ -1,6 +1,7 @@
 """Accuracy of the kernels over all doubles, against 160 bits, for every instruction set.
 
-The bounds are the largest errors found, rounded up, in units in the last place.
+The bounds are the largest errors found, rounded up, in units in the last place: those of values by
+``cpp/tests/test_accuracy.cpp`` on 1e8 points per function, of which the worst are among these here.
 """
 
 from __future__ import annotations
@@ -64,27 +65,27 @@ def sech_squared(x: object) -> object:
 
 # function -> exact value, units in the last place at x
 VALUES: dict[str, tuple[Callable[..., object], Callable[[float], float]]] = {
-    "exp": (exp, lambda x: 1),
+    "exp": (exp, lambda x: 1.2),
     "log": (log, lambda x: 1),
     "log1p": (log1p, lambda x: 2.5),
     "expm1": (expm1, lambda x: 2.5),
     "sqrt": (context.sqrt, lambda x: 0.5),
     "abs": (abs, lambda x: 0),
     "sigmoid": (sigmoid, lambda x: 2.5),
-    "softplus": (softplus, lambda x: 2.5),
+    "softplus": (softplus, lambda x: 3),
     "tanh": (tanh, lambda x: 4.5),
-    "logit": (logit, lambda x: 3),
+    "logit": (logit, lambda x: 4),
     "erf": (erf, lambda x: 2),  # the C library's
-    "normcdf": (normcdf, lambda x: 4 + 1.6 * x * x),  # x / sqrt(2) is rounded
+    "normcdf": (normcdf, lambda x: 4 + 1.7 * x * x),  # x / sqrt(2) is rounded
     "sin": (context.sin, lambda x: 1),
     "cos": (context.cos, lambda x: 1),
-    "arctan": (context.atan, lambda x: 1.5),
+    "arctan": (context.atan, lambda x: 2),
 }
 SLOPES: dict[str, tuple[Callable[..., object], Callable[[float], float]]] = {
-    "exp": (exp, lambda x: 1),
+    "exp": (exp, lambda x: 1.2),
     "log": (lambda x: 1 / x, lambda x: 0.5),
     "log1p": (lambda x: 1 / (1 + x), lambda x: 2),
-    "expm1": (exp, lambda x: 1),
+    "expm1": (exp, lambda x: 1.2),
     "sqrt": (lambda x: 1 / (2 * context.sqrt(x)), lambda x: 1.5),
     "abs": (context.sign, lambda x: 0),
     "sigmoid": (lambda x: sigmoid(x) * sigmoid(-x), lambda x: 4),
@@ -98,6 +99,23 @@ SLOPES: dict[str, tuple[Callable[..., object], Callable[[float], float]]] = {
     "arctan": (lambda x: 1 / (1 + x * x), lambda x: 2.5),
 }
 DOMAINS = {"log": (0, INF), "sqrt": (0, INF), "log1p": (-1, INF), "logit": (0, 1)}
+
+# Where the largest errors of a value were among 1e8 points per function.
+WORST = {
+    "exp": ["-0x1.15f3906888b04p+7"],
+    "log": ["0x1.66ca72ab143adp+0", "0x1.5a56b0faac08fp+1"],
+    "log1p": ["0x1.f908bef4ae5e5p-29"],
+    "expm1": ["-0x1.cf3edd5f1bfe9p+0", "0x1.ef676b2fcb53dp-7"],
+    "sigmoid": ["-0x1.09ad8fc97968p+2"],
+    "softplus": ["-0x1.a68fda0ed69cp+3"],
+    "logit": ["0x1.f85101a10abe9p-2"],
+    "tanh": ["0x1.f2c226c53a5e9p-1"],
+    "erf": ["0x1.9a21987522e8p-5"],
+    "normcdf": ["-0x1.6b6d3280ac3b8p+4"],
+    "sin": ["-0x1.61fe2f7c8aae8p+18"],
+    "cos": ["-0x1.1dbc5a3a30b1ap+19", "-0x1.d8fb5cbb884ep+19"],
+    "arctan": ["-0x1.d7261815cc9b7p-2"],
+}
 
 
 @lru_cache
@@ -127,7 +145,8 @@ def arguments(function: str) -> np.ndarray:
         zeros = [float(int(k) * context.pi / 2) for k in quarters]  # where they vanish, or nearly
         magnitudes = np.concatenate([magnitudes, zeros, rng.uniform(0, 2.0**21, count)])
     low, high = DOMAINS.get(function, (-INF, INF))
-    x = np.concatenate([magnitudes, -magnitudes])
+    worst = [float.fromhex(x) for x in WORST.get(function, [])]
+    x = np.concatenate([magnitudes, -magnitudes, worst])
     return x[(low < x) & (x < high)]
 
 

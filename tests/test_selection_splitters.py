@@ -18,6 +18,7 @@ from lawfit.selection import (
     Rolling,
     TrainingGrid,
 )
+from lawfit.selection.splitters import cuts_of
 
 ROWS = np.arange(12.0)
 
@@ -159,6 +160,27 @@ BAD: list[tuple[Callable[[], Any], str]] = [
 def test_what_cannot_be_split_is_answered(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(lf.InputError, match=words):
         call()
+
+
+def test_pairs_of_rows_and_of_masks() -> None:
+    table = lf.read({"N": [1.0, 2.0, 3.0, 4.0], "loss": [4.0, 3.0, 2.0, 1.0]})
+
+    def cuts(*pair: Any) -> list[tuple[list[int], list[int]]]:
+        found = cuts_of([pair], table, ["N"], "loss", None)
+        return [(cut.train.tolist(), cut.test.tolist()) for cut in found]
+
+    first = np.array([True, True, False, False])
+    assert cuts(first, ~first) == [([0, 1], [2, 3])]
+    assert cuts([2, 0], [3, 1]) == [([2, 0], [3, 1])]
+    assert cuts([3, 1, 2], [0]) == [([3, 1, 2], [0])]
+    assert cuts([], [2, 1, 0, 3]) == [([], [2, 1, 0, 3])]  # as many as rows: still row numbers
+    for train, words in (
+        (first[:3], "masks of all rows"),
+        ([0, -1], "from 0 to 3"),
+        ([4], "from 0 to 3"),
+    ):
+        with pytest.raises(lf.InputError, match=words):
+            cuts(train, [3])
 
 
 def test_scikit_learn_takes_the_splitters() -> None:

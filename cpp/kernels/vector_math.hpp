@@ -46,7 +46,7 @@ LAWFIT_INLINE double power_of_two(double k) {
 }
 
 // exp(leading - trailing) on |leading - trailing| <= ln2 / 2. With the small part of the argument kept
-// apart the result is within one unit in the last place; with none, within 1.05.
+// apart the result is within 1.1 units in the last place (1.09 on 1e8 points).
 template <class T>
 LAWFIT_INLINE T exp_reduced(T leading, T trailing) {
     const T r = leading - trailing;

@@ -98,7 +98,8 @@ void Paths::add(const Path& path, long end) {
         if (kept >= most_segments_of_an_end || segments_.size() >= most_segments) break;
         const double* a = path.x.data() + i * p;
         if (i > 0) {
-            for (std::size_t k = 0; k < p; ++k) step_[k] = a[k] - a[k - p];
+            const double* before = a - p;
+            for (std::size_t k = 0; k < p; ++k) step_[k] = a[k] - before[k];
             if (find(a, step_.data(), path.f[i]) == end) break;
         }
         Segment segment{end, path.f[i], path.f[i + 1], 0.0, points_.size()};

@@ -176,12 +176,13 @@ def _written_out(node: Apply, spans: Mapping[str, tuple[float, float]]) -> Node:
     assert isinstance(index, ex.Bound)
     least, _ = _span(first, index, spans)
     _, most = _span(end, index, spans)
-    numbers = range(math.ceil(least), math.ceil(most))
-    if len(numbers) > MOST_TERMS:
+    low, beyond = float(np.ceil(least)), float(np.ceil(most))  # doubles: a column may hold 1e300
+    if not beyond - low <= MOST_TERMS:
         raise InputError(
-            f"{node.function} over {index.name}: {len(numbers)} terms, from {numbers[0]} to "
-            f"{numbers[-1]}; at most {MOST_TERMS} are written out"
+            f"{node.function} over {index.name}: {beyond - low:.15g} terms, from {low:.15g} to "
+            f"{beyond - 1:.15g}; at most {MOST_TERMS} are written out"
         )
+    numbers = range(int(low), int(beyond))
     neutral = ZERO if node.function == "sum" else ONE
     terms: list[Node] = []
     for i in map(Constant, map(float, numbers)):

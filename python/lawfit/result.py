@@ -472,6 +472,8 @@ def _read(data: Entries) -> Fit:
             for n, (low, high) in (found.pairs("spans") if "spans" in found else {}).items()
         },
     )
+    if not fit.params:
+        raise InputError("params: expected one parameter at least, found none")
     for what, names in (("free", fit.free), ("at_bound", fit.at_bound)):
         for name in names:
             if name not in fit.params:
