@@ -11,7 +11,7 @@ namespace {
 // A stage that gains less than this share of the objective in so many evaluations goes nowhere: down a
 // valley to infinity, or over a plain. Ways to minima that were measured gain more by far.
 constexpr long slide_evaluations = 500;
-constexpr double slide_gain = 1e-4;
+constexpr double slide_gain = 1e-3;
 
 }  // namespace
 
