@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace lawfit {
 namespace {
@@ -14,7 +15,7 @@ constexpr double least_trust = 0.05;
 // that are found later.
 constexpr std::size_t most_numbers = std::size_t{1} << 20,
                       most_numbers_of_an_end = most_numbers / 2;
-constexpr std::size_t most_in_leaf = 8, most_looked_at = 64;
+constexpr std::size_t most_in_leaf = 16, most_looked_at = 32;
 
 }  // namespace
 
@@ -118,7 +119,7 @@ void Paths::add(const Path& path, long end) {
         segments_.push_back(segment);
         ++kept;
     }
-    if (segments_.size() > published_ + published_ / 2 || one_end_ != had_one_end) publish();
+    if (segments_.size() > 2 * published_ || one_end_ != had_one_end) publish();
 }
 
 void Paths::publish() {
@@ -156,21 +157,20 @@ void Paths::box_of(const Segment& segment, double* box) const {
 void Paths::add_node(std::size_t begin, std::size_t end) {
     const auto width = static_cast<std::size_t>(2 * (1 + dimension_));
     const std::size_t n = nodes_.size();
-    double longest = 0.0;
-    for (std::size_t k = begin; k < end; ++k)
-        longest = std::max(longest, segments_[order_[k]].square);
-    nodes_.push_back({begin, end, 0, std::sqrt(longest), end - begin <= most_in_leaf});
-    for (std::size_t i = 0; i < width; i += 2) {
-        double low = INFINITY, high = -INFINITY;
-        for (std::size_t k = begin; k < end; ++k) {
-            const double* box = all_boxes_.data() + order_[k] * width + i;
-            low = std::min(low, box[0]);
-            high = std::max(high, box[1]);
+    nodes_.push_back({begin, end, 0, 0.0, end - begin <= most_in_leaf});
+    for (std::size_t i = 0; i < width; i += 2) boxes_.insert(boxes_.end(), {INFINITY, -INFINITY});
+    const auto enclose = [&](const double* box, double length) {
+        double* own = boxes_.data() + n * width;
+        for (std::size_t i = 0; i < width; i += 2) {
+            own[i] = std::min(own[i], box[i]);
+            own[i + 1] = std::max(own[i + 1], box[i + 1]);
         }
-        boxes_.push_back(low);
-        boxes_.push_back(high);
-    }
-    if (!nodes_[n].is_leaf) {
+        nodes_[n].longest = std::max(nodes_[n].longest, length);
+    };
+    if (nodes_[n].is_leaf) {
+        for (std::size_t k = begin; k < end; ++k)
+            enclose(all_boxes_.data() + order_[k] * width, std::sqrt(segments_[order_[k]].square));
+    } else {
         const std::size_t axis = best_axis(begin, end), middle = begin + (end - begin) / 2;
         const auto at = [&](std::size_t k) {
             return order_.begin() + static_cast<std::ptrdiff_t>(k);
@@ -182,8 +182,11 @@ void Paths::add_node(std::size_t begin, std::size_t end) {
             const double left = u[0] + u[1], right = v[0] + v[1];
             return left < right || (left == right && a < b);
         });
-        add_node(begin, middle);
-        add_node(middle, end);
+        for (const auto& half : {std::pair(begin, middle), std::pair(middle, end)}) {
+            const std::size_t child = nodes_.size();
+            add_node(half.first, half.second);
+            enclose(boxes_.data() + child * width, nodes_[child].longest);
+        }
     }
     nodes_[n].next = nodes_.size();
 }
