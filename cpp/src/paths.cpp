@@ -9,7 +9,7 @@ namespace {
 
 // Nearness, in lengths of the step taken there: while all paths end alike, and when not; then no path
 // with another end may be within near_others.
-constexpr double near_one_end = 0.5, near_several = 0.06, near_others = 1.5;
+constexpr double near_one_end = 0.5, near_several = 0.03, near_others = 1.5;
 constexpr double least_trust = 0.05;
 // Of all segments together, two per coordinate of a segment. The share of an end leaves room for those
 // that are found later.
