@@ -801,6 +801,17 @@ def test_warnings(runs: lf.Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("did not converge" in w for w in short.warnings)
 
 
+def test_a_valley_to_infinity_ends() -> None:
+    # (1 - exp(n_w - P_w / gamma_w))**c wants c -> infinity, n_w -> -infinity.
+    once = lf.datasets.load("tiny_runs").where("D <= U")
+    effective = "N * (1 - exp(n_w - P_w / gamma_w))**c"
+    fit = lf.fit(f"E + A / ({effective})**alpha + B / D**beta", once, starts=4)
+    assert not fit.success
+    assert fit.status == "sliding"
+    assert fit.params["c"] > 1000.0
+    assert fit.evaluations < 4 * 2000
+
+
 @pytest.mark.parametrize(
     ("formula", "loss", "scale", "one_minimum"),
     [

@@ -6,6 +6,14 @@
 #include <string>
 
 namespace lawfit {
+namespace {
+
+// A stage that gains less than this share of the objective in so many evaluations goes nowhere: down a
+// valley to infinity, or over a plain. Ways to minima that were measured gain more by far.
+constexpr long slide_evaluations = 500;
+constexpr double slide_gain = 1e-3;
+
+}  // namespace
 
 void SolverOptions::check() const {
     const auto fail = [](const char* name, double value, const char* bound) {
@@ -127,6 +135,8 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
     damping_ = relative_damping_ = 0.0;
     double last_small_decrement = INFINITY;
     int idle_steps = 0, rejections = 0;
+    long slide_begin = evaluator_.evaluations();
+    double slide_height = f_;
     if (watcher && watcher->passes(x_, f_)) return Status::joined;
     build_model(false);
 
@@ -135,6 +145,11 @@ Status Solver::minimise(double tolerance, Interrupt* interrupt, Watcher* watcher
         if (f_ <= floor_) return Status::exact;
         if (evaluator_.evaluations() - first_evaluation_ >= options_.max_evaluations)
             return Status::evaluation_limit;
+        if (evaluator_.evaluations() - slide_begin >= slide_evaluations) {
+            if (slide_height - f_ <= slide_gain * reference()) return Status::sliding;
+            slide_begin = evaluator_.evaluations();
+            slide_height = f_;
+        }
 
         lower_ = lower_bound_ - x_;
         upper_ = upper_bound_ - x_;

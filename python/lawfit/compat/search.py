@@ -257,7 +257,14 @@ _PLAIN = {
     2: "The cost cannot be made smaller within working precision.",
     3: "The step cannot be made smaller within working precision.",
 }
-_CORE = {"converged": 1, "at_bound": 1, "exact": 2, "stalled": 3, "evaluation_limit": 0}
+_CORE = {
+    "converged": 1,
+    "at_bound": 1,
+    "exact": 2,
+    "stalled": 3,
+    "evaluation_limit": 0,
+    "sliding": 0,
+}
 
 
 def _by_core(

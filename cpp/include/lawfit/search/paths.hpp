@@ -43,23 +43,28 @@ public:
     void distrust();
 
 private:
-    std::size_t bin_of(double f) const;
-
     struct Segment {
         long end;
         double high, low;  // f at both ends
         double square;     // its squared length
         std::size_t at;    // of its first point in points_, followed by its direction
     };
-    // What rules most segments out: their heights, and what they span on two axes with a margin.
-    struct Entry {
-        double high, low;
-        double left[2], right[2];
-        std::size_t segment;
+    // Of the tree of segments, by which find() looks up those that it may have to do with: a node is
+    // followed by the nodes below it. The segments of a node, and what is near them, are within its
+    // box: heights first, then coordinates.
+    struct Node {
+        std::size_t begin, end;  // of its segments in order_
+        std::size_t next;        // the first node that is not below it
+        double longest;          // of its segments
+        bool is_leaf;
     };
-    double alarm() const;
-    void choose_axes();
+    double nearness() const;
+    template <class Found>
+    bool any_within(double reach, const double* x, double f, Found found) const;
     bool goes_along(const double* step, const double* direction, double square) const;
+    void box_of(const Segment& segment, double* box) const;
+    void add_node(std::size_t begin, std::size_t end);
+    std::size_t best_axis(std::size_t begin, std::size_t end);
 
     int dimension_;
     double trust_ = 1.0;
@@ -70,10 +75,11 @@ private:
     std::vector<double> points_;
     std::vector<Segment> segments_;
     std::map<long, std::size_t> kept_;  // segments of each end
-    std::vector<double> edges_;         // heights between bins, rising
-    std::vector<Entry> entries_;        // segments that reach into each bin, bin after bin
-    std::vector<std::size_t> bin_begin_;
-    int axes_[2] = {0, 0};  // the coordinates that tell segments apart best
+    double nearness_of_boxes_ = 0.0;
+    std::vector<Node> nodes_;
+    std::vector<double> boxes_;       // (nodes, 1 + dimension, 2): lower and upper
+    std::vector<std::size_t> order_;  // of segments, so that those of a node are together
+    std::vector<double> all_boxes_;   // (segments, 1 + dimension, 2), while the tree is made
 };
 
 // Records the path of a start and, given paths, ends it where it meets one.
