@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 
@@ -300,7 +301,8 @@ def test_every_command_has_an_example_in_its_help() -> None:
 def test_examples_of_the_help_can_be_used(words: list[str]) -> None:
     """Every option is there and takes what it is given; laws and formulas are read."""
     command = app.commands[words[0]]
-    given = command.make_context(words[0], words[1:]).params
+    parent = click.Context(app, info_name="lawfit", **app.context_settings)
+    given = command.make_context(words[0], words[1:], parent=parent).params
     texts = given.get("law_text") or given.get("law") or given.get("names") or ()
     for text in [texts] if isinstance(texts, str) else texts:
         name, equals, formula = text.partition(" = ")

@@ -16,6 +16,7 @@ from lawfit.cli import run
 from lawfit.laws import law as find_law
 from lawfit.report.checklist import PARTS
 from lawfit.report.digits import interval, plain, rounded
+from lawfit.report.material import Material
 from lawfit.report.paper import bibtex
 
 SECTIONS = (
@@ -181,17 +182,17 @@ def test_checklist(fit: lf.Fit, text: str) -> None:
         fit.report(answers={"colour": "red"})
 
 
-def test_other_choices(fit: lf.Fit, runs: lf.Runs) -> None:
-    text = fit.report(multiverse="beta / (alpha + beta)")
-    section = text.partition("## Other choices")[2].partition("##")[0]
-    assert "over 12 combinations" in section
+def test_other_choices(fit: lf.Fit, runs: lf.Runs, text: str) -> None:
+    asked = Material(fit, None, 0.95, "6*N*D", None, {}, None, "beta / (alpha + beta)").multiverse
+    assert asked is not None
+    assert len(asked.universes) == 12
     made = lf.multiverse("chinchilla", runs, quantity="E", delta=[1e-3, 1e-2], starts=[5])
     given = fit.report(multiverse=made)
     low, high = made.range
     assert f"E under other choices: {plain(low)} to {plain(high)} over 2 combinations" in given
     assert "OPEN (choices)" not in given
-    assert "OPEN (choices)" in fit.report()
-    assert "Other choices" not in fit.report()
+    assert "OPEN (choices)" in text
+    assert "Other choices" not in text
     with pytest.raises(lf.InputError, match="multiverse = 3 must be"):
         fit.report(multiverse=3)
 
@@ -210,8 +211,9 @@ def test_plans_take_what_other_variables_have_in_the_table() -> None:
     assert plain(best["P"]) in [cell.strip() for cell in row.split("|")]
     runs["P"] = np.linspace(2, 8, len(n))
     runs["loss"] = law.predict(truth, runs)
-    many = lf.fit(law, runs, starts={k: [v] for k, v in truth.items()}).report()
-    assert "variables with up to 12 values; P has 48" in many
+    many = lf.fit(law, runs, starts={k: [v] for k, v in truth.items()})
+    with pytest.raises(lf.InputError, match="variables with up to 12 values; P has 48"):
+        _ = Material(many, None, 0.95, "6*N*D", None, {}, None).plan
 
 
 def test_progress_counts_sections_and_figures(

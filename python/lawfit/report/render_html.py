@@ -66,7 +66,7 @@ footer { padding-bottom: 3rem; margin-top: 2.5rem; font-size: .88rem; }
 @media print { :root { --ink: #000; --soft: #333; --page: #fff; --line: #bbb; --shade: #f6f6f6;
   --link: #000; --bad: #000; --good: #000; color-scheme: light; }
   body { font-size: 10.5pt; } nav, .skip { display: none; } h2 { break-after: avoid; }
-  figure, tr, .note { break-inside: avoid; } .wide, pre { overflow: visible; }
+  figure, tr, .note, .wide { break-inside: avoid; } .wide, pre { overflow: visible; }
   table { font-size: 9pt; } th, td { padding-right: .5rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   figure img { max-height: 21cm; min-width: 0; }
