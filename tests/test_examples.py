@@ -54,7 +54,7 @@ def test_misfitting() -> None:
     assert found == pytest.approx((10.420, 12.435, 0.9341, 0.60338), rel=2e-4)
 
 
-@WITH_DATA
+@needs_real_runs
 def test_chinchilla_package() -> None:
     script = example("chinchilla_package")
     runs, fit = script.main(str(FOLDER), points=3)
