@@ -381,7 +381,8 @@ def test_formulas_that_cannot_be_used(formula: str, word: str) -> None:
     ids=range(4),
 )
 def test_long_formulas_are_fitted(formula: str) -> None:
-    assert fit(formula=formula).success
+    # Squared residuals: between two rows a robust loss of these is flat to the last digit.
+    assert fit(formula=formula, loss="squared").success
 
 
 CONDITIONS = [
