@@ -216,6 +216,7 @@ struct pow_op {
         return a > 0.0 ? out * log_(a) * log_(a) : 0.0;
     }
 };
+struct any_pow_op : pow_op {};  // whatever the arguments
 struct min_op {
     static double value(double a, double b) { return b < a || b != b ? b : a; }
     static double slope_a(double a, double b, double) { return b < a ? 0.0 : 1.0; }
@@ -290,6 +291,55 @@ void binary_second(int n, const double* a, const double* b, const double* out, c
             (ta == 0.0 ? 0.0 : ab * ta) + (tb == 0.0 ? 0.0 : Op::bend_bb(a[i], b[i], out[i]) * tb);
         if (t_d_a) t_d_a[i] += d_a * d_out[i];
         if (t_d_b) t_d_b[i] += d_b * d_out[i];
+    }
+}
+
+constexpr int longest = 256;  // rows of a block; what is longer takes the general way
+
+// The derivatives of powers that are all far from zero, infinity and the negative need no other power.
+bool powers_are_tame(int n, const double* a, const double* b, const double* out) {
+    int count = 0;
+    ROWS count += (a[i] > 1e-100) & (a[i] < 1e100) & (out[i] > 1e-100) & (out[i] < 1e100) &
+                  (abs_(b[i]) < 1e100);
+    return count == n;
+}
+
+template <>
+void binary_reverse<pow_op>(int n, const double* a, const double* b, const double* out,
+                            const double* d_out, double* d_a, bool add_a, double* d_b, bool add_b) {
+    if (n > longest || !powers_are_tame(n, a, b, out))
+        return binary_reverse<any_pow_op>(n, a, b, out, d_out, d_a, add_a, d_b, add_b);
+    if (d_a) {
+        ROWS {
+            const double d = d_out[i] * (b[i] * (out[i] / a[i]));
+            d_a[i] = add_a ? d_a[i] + d : d;
+        }
+    }
+    if (d_b) {
+        double logs[longest];
+        unary_forward<log_op>(n, a, logs);
+        ROWS {
+            const double d = d_out[i] * (out[i] * logs[i]);
+            d_b[i] = add_b ? d_b[i] + d : d;
+        }
+    }
+}
+
+template <>
+void binary_second<pow_op>(int n, const double* a, const double* b, const double* out,
+                           const double* t_a, const double* t_b, const double* d_out, double* t_d_a,
+                           double* t_d_b) {
+    if (n > longest || !powers_are_tame(n, a, b, out))
+        return binary_second<any_pow_op>(n, a, b, out, t_a, t_b, d_out, t_d_a, t_d_b);
+    double logs[longest];
+    unary_forward<log_op>(n, a, logs);
+    ROWS {
+        const double ta = t_a ? t_a[i] : 0.0;
+        const double tb = t_b ? t_b[i] : 0.0;
+        const double slope = d_out[i] * out[i] / a[i];
+        const double both = slope * (1.0 + b[i] * logs[i]);
+        if (t_d_a) t_d_a[i] += slope / a[i] * (b[i] * (b[i] - 1.0)) * ta + both * tb;
+        if (t_d_b) t_d_b[i] += both * ta + d_out[i] * out[i] * (logs[i] * logs[i]) * tb;
     }
 }
 

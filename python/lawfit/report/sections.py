@@ -351,7 +351,8 @@ def _optimal(m: Material) -> Iterator[Block | Sketch]:
         ends = draws.intervals(m.confidence_level, at=k) if draws is not None else {}
         row = [plain(budget)]
         for n in names_shown:
-            row.append(plain(float(line.table[n][k])))
+            value = float(line.table[n][k])
+            row.append(f"{value:g}" if n in m.listed else plain(value))
             if n in ends and n in "ND":
                 row.append(interval(ends[n]))
         row.append(plain(float(line.table["D"][k] / line.table["N"][k]), 3))
