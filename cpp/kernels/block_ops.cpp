@@ -294,8 +294,6 @@ void binary_second(int n, const double* a, const double* b, const double* out, c
     }
 }
 
-constexpr int longest = 256;  // rows of a block; what is longer takes the general way
-
 // The derivatives of powers that are all far from zero, infinity and the negative need no other power.
 bool powers_are_tame(int n, const double* a, const double* b, const double* out) {
     int count = 0;
@@ -307,7 +305,7 @@ bool powers_are_tame(int n, const double* a, const double* b, const double* out)
 template <>
 void binary_reverse<pow_op>(int n, const double* a, const double* b, const double* out,
                             const double* d_out, double* d_a, bool add_a, double* d_b, bool add_b) {
-    if (n > longest || !powers_are_tame(n, a, b, out))
+    if (n > block_rows || !powers_are_tame(n, a, b, out))
         return binary_reverse<any_pow_op>(n, a, b, out, d_out, d_a, add_a, d_b, add_b);
     if (d_a) {
         ROWS {
@@ -316,7 +314,7 @@ void binary_reverse<pow_op>(int n, const double* a, const double* b, const doubl
         }
     }
     if (d_b) {
-        double logs[longest];
+        double logs[block_rows];
         unary_forward<log_op>(n, a, logs);
         ROWS {
             const double d = d_out[i] * (out[i] * logs[i]);
@@ -329,9 +327,9 @@ template <>
 void binary_second<pow_op>(int n, const double* a, const double* b, const double* out,
                            const double* t_a, const double* t_b, const double* d_out, double* t_d_a,
                            double* t_d_b) {
-    if (n > longest || !powers_are_tame(n, a, b, out))
+    if (n > block_rows || !powers_are_tame(n, a, b, out))
         return binary_second<any_pow_op>(n, a, b, out, t_a, t_b, d_out, t_d_a, t_d_b);
-    double logs[longest];
+    double logs[block_rows];
     unary_forward<log_op>(n, a, logs);
     ROWS {
         const double ta = t_a ? t_a[i] : 0.0;

@@ -23,7 +23,7 @@ from .commands.common import (
     tell,
     threads_option,
 )
-from .commands.fit import fit_command
+from .commands.fit_command import fit_command
 from .commands.outputs import export_command, plot_command, report_command
 from .commands.plan import plan_command
 from .demo import demonstrate, format_demonstration

@@ -11,6 +11,8 @@ namespace lawfit::kernels {
 
 // Every block holds a multiple of this many rows; the tail is padded by the caller.
 constexpr int row_multiple = 8;
+// Rows that are worked on at a time: small enough for all registers of a program to stay in cache.
+constexpr int block_rows = 256;
 
 // The losses rho(u), minimised as sum w rho(u).
 //   squared   u^2 / 2

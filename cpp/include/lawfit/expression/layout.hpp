@@ -4,10 +4,11 @@
 #include <cstddef>
 #include <vector>
 
+#include <lawfit/kernels.hpp>
+
 namespace lawfit {
 
-// Rows that are worked on at a time: small enough for all registers of a program to stay in cache.
-constexpr int block_rows = 256;
+using kernels::block_rows;
 
 // Rows rounded up to what the kernels want.
 int padded_rows(int rows);
