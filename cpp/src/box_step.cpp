@@ -4,9 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include <Eigen/Cholesky>
-
 #include "box_step_sparse.hpp"
+#include "positive_definite.hpp"
 
 namespace lawfit {
 
@@ -27,69 +26,6 @@ BoxStep::BoxStep(std::shared_ptr<const SymmetricPattern> pattern)
 }
 
 BoxStep::~BoxStep() = default;
-
-namespace {
-
-constexpr Eigen::Index small = 16;
-
-// Factor L D L' and solution by plain loops, factor and right side overwritten: for the handful of
-// parameters that most laws have this takes a tenth of the time of Eigen's general code, while Eigen's
-// code for sizes known to the compiler, as fast, would take longer to compile than the whole library.
-// Only lower triangles are read and written. D is left on the diagonal.
-template <int size>  // 0: n decides
-bool solve_small(Eigen::MatrixXd& factor, Eigen::VectorXd& right, Eigen::Index any_size) {
-    const Eigen::Index n = size ? size : any_size;
-    double* const a = factor.data();  // column-major, (dimension, dimension)
-    double* const b = right.data();
-    const Eigen::Index stride = factor.outerStride();
-    double inverse[size ? size : small], scaled[size ? size : small];
-    for (Eigen::Index j = 0; j < n; ++j) {
-        double* const column = a + j * stride;
-        if (!(column[j] > 0.0)) return false;
-        inverse[j] = 1.0 / column[j];
-        for (Eigen::Index i = j + 1; i < n; ++i) scaled[i] = column[i] * inverse[j];
-        for (Eigen::Index k = j + 1; k < n; ++k) {
-            double* const later = a + k * stride;
-            for (Eigen::Index i = k; i < n; ++i) later[i] -= scaled[i] * column[k];
-        }
-        for (Eigen::Index i = j + 1; i < n; ++i) {
-            column[i] = scaled[i];
-            b[i] -= scaled[i] * b[j];
-        }
-    }
-    for (Eigen::Index j = n; j-- > 0;) {
-        const double* const column = a + j * stride;
-        double sum = b[j] * inverse[j];
-        for (Eigen::Index i = j + 1; i < n; ++i) sum -= column[i] * b[i];
-        b[j] = sum;
-    }
-    return true;
-}
-
-bool solve_general(Eigen::MatrixXd& factor, Eigen::VectorXd& b, Eigen::Index n) {
-    Eigen::Ref<Eigen::MatrixXd> block = factor.topLeftCorner(n, n);
-    Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> cholesky(block);
-    if (cholesky.info() != Eigen::Success) return false;
-    auto head = b.head(n);
-    cholesky.solveInPlace(head);
-    return true;
-}
-
-bool solve_positive_definite(Eigen::MatrixXd& factor, Eigen::VectorXd& b, Eigen::Index n) {
-    switch (n) {
-        case 2: return solve_small<2>(factor, b, n);
-        case 3: return solve_small<3>(factor, b, n);
-        case 4: return solve_small<4>(factor, b, n);
-        case 5: return solve_small<5>(factor, b, n);
-        case 6: return solve_small<6>(factor, b, n);
-        case 7: return solve_small<7>(factor, b, n);
-        case 8: return solve_small<8>(factor, b, n);
-        case 9: return solve_small<9>(factor, b, n);
-        default: return n <= small ? solve_small<0>(factor, b, n) : solve_general(factor, b, n);
-    }
-}
-
-}  // namespace
 
 // Minimiser over the free coordinates with the others held at d, into target_.
 bool BoxStep::solve_free(const Vector& g, const Vector& d) {
@@ -148,10 +84,9 @@ double BoxStep::inverse_form(const Vector& v) {
     double total = 0.0;
     for (Eigen::Index j = 0; j < n; ++j) {  // forward substitution
         const double* const column = reduced_.data() + j * reduced_.outerStride();
-        // L D L' of solve_small or the Cholesky factor of solve_general
-        const double z = n <= small ? right_[j] : right_[j] / column[j];
+        const double z = right_[j];
         for (Eigen::Index i = j + 1; i < n; ++i) right_[i] -= column[i] * z;
-        total += n <= small ? z * z / column[j] : z * z;
+        total += z * z / column[j];
     }
     return total;
 }
@@ -160,30 +95,28 @@ bool BoxStep::solve(const SymmetricMatrix& B, const Vector& g, const Vector& low
                     const Vector& upper, Vector& d) {
     matrix_ = &B;
     if (!sparse_) {
-        if (dimension_ <= small) {
-            choose_sides(g, lower, upper);
-            if (std::all_of(side_.begin(), side_.end(), [](int side) { return side == 0; })) {
-                // Most steps end here: no bound has a say.
-                const double* value = B.values().data();
-                for (Eigen::Index j = 0; j < dimension_; ++j)
-                    for (Eigen::Index i = j; i < dimension_; ++i) reduced_(i, j) = *value++;
-                for (Eigen::Index i = 0; i < dimension_; ++i) right_[i] = -g[i];
-                if (!solve_positive_definite(reduced_, right_, dimension_)) return false;
-                bool inside = true, finite = true;
-                for (Eigen::Index i = 0; i < dimension_; ++i) {
-                    finite = finite && std::isfinite(right_[i]);
-                    inside = inside && right_[i] >= lower[i] && right_[i] <= upper[i];
+        choose_sides(g, lower, upper);
+        if (std::all_of(side_.begin(), side_.end(), [](int side) { return side == 0; })) {
+            // Most steps end here: no bound has a say.
+            const double* value = B.values().data();
+            for (Eigen::Index j = 0; j < dimension_; ++j)
+                for (Eigen::Index i = j; i < dimension_; ++i) reduced_(i, j) = *value++;
+            for (Eigen::Index i = 0; i < dimension_; ++i) right_[i] = -g[i];
+            if (!solve_positive_definite(reduced_, right_, dimension_)) return false;
+            bool inside = true, finite = true;
+            for (Eigen::Index i = 0; i < dimension_; ++i) {
+                finite = finite && std::isfinite(right_[i]);
+                inside = inside && right_[i] >= lower[i] && right_[i] <= upper[i];
+            }
+            if (!finite) return false;
+            if (inside) {
+                d = right_;
+                active_count_ = 0;
+                if (static_cast<int>(free_.size()) != dimension_) {
+                    free_.resize(static_cast<std::size_t>(dimension_));
+                    std::iota(free_.begin(), free_.end(), 0);
                 }
-                if (!finite) return false;
-                if (inside) {
-                    d = right_;
-                    active_count_ = 0;
-                    if (static_cast<int>(free_.size()) != dimension_) {
-                        free_.resize(static_cast<std::size_t>(dimension_));
-                        std::iota(free_.begin(), free_.end(), 0);
-                    }
-                    return true;
-                }
+                return true;
             }
         }
         B.to_full(full_);

@@ -1,9 +1,9 @@
 #include <lawfit/search/sandwich.hpp>
 
-#include <Eigen/Cholesky>
-
 #include <algorithm>
 #include <cmath>
+
+#include "positive_definite.hpp"
 
 namespace lawfit {
 
@@ -11,7 +11,8 @@ Sandwich::Sandwich(const Objective& objective, const std::vector<int>& unit, int
     : row_of_(static_cast<std::size_t>(objective.layout().padded()), 0),
       scores_(units, objective.dimension()),
       hessian_(objective.pattern()),
-      second_(objective.pattern()) {
+      second_(objective.pattern()),
+      meat_(objective.dimension(), objective.dimension()) {
     for (int i = 0; i < objective.rows(); ++i)
         row_of_[static_cast<std::size_t>(objective.layout().place(i))] =
             unit[static_cast<std::size_t>(i)];
@@ -29,7 +30,8 @@ void Sandwich::find(ObjectiveEvaluator& evaluator, const Vector& x, const double
     if (count)
         for (Eigen::Index u = 0; u < scores_.rows(); ++u)
             scores_.row(u) *= count[u] > 0.0 ? 1.0 / std::sqrt(count[u]) : 0.0;
-    meat_.noalias() = scores_.transpose() * scores_;
+    for (int i = 0; i < p; ++i)
+        for (int j = 0; j <= i; ++j) meat_(i, j) = meat_(j, i) = scores_.col(i).dot(scores_.col(j));
 
     if (loss.kind == LossKind::linear) {
         LossSpec wide = loss;
@@ -58,13 +60,14 @@ void Sandwich::find(ObjectiveEvaluator& evaluator, const Vector& x, const double
         bread_(i, i) = 1.0;
     }
     Eigen::Map<Matrix> covariance(out, p, p);
-    const Eigen::LLT<Matrix> factor(bread_);
-    if (factor.info() != Eigen::Success || !meat_.allFinite()) {
+    gradient_.setZero();
+    if (!meat_.allFinite() || !solve_positive_definite(bread_, gradient_, p)) {
         covariance.setConstant(NAN);
         return;
     }
-    covariance = factor.solve(meat_).transpose();
-    covariance = factor.solve(covariance).eval();
+    for (int i = 0; i < p; ++i) solve_factored(bread_, p, meat_.col(i).data());
+    covariance = meat_.transpose();
+    for (int i = 0; i < p; ++i) solve_factored(bread_, p, covariance.col(i).data());
 }
 
 }  // namespace lawfit
