@@ -189,6 +189,9 @@ def test_objectives_are_what_the_stub_says() -> None:
         check_array(array, shape)
     check_array(objective.hessian([2.0]), (1, 1))
     check_array(objective.values_at([[1.0], [2.0]]), (2,))
+    points, promise = objective.screen([[1.0], [2.0]])
+    check_array(points, (2, 1))
+    check_array(promise, (2,))
 
 
 def test_programs_and_facts_are_what_the_stub_says() -> None:

@@ -11,6 +11,7 @@
 #include <lawfit/kernels.hpp>
 #include <lawfit/objective/objective.hpp>
 #include <lawfit/parallel.hpp>
+#include <lawfit/search/levels.hpp>
 #include <lawfit/search/multistart.hpp>
 #include <lawfit/status.hpp>
 
@@ -54,6 +55,22 @@ std::vector<OperationTuple> operation_tuples(const std::vector<Operation>& list)
     std::vector<OperationTuple> out;
     for (const Operation& op : list) out.emplace_back(opcode_name(op.code), op.operands);
     return out;
+}
+
+// What body(monitor) finds; an interrupt leaves nothing worth keeping.
+template <class Body>
+auto uninterrupted(Body body) {
+    bool interrupted = false;
+    auto found = watched(py::none(), [&](Monitor& monitor) {
+        auto all = body(monitor);
+        interrupted = monitor.stopped();
+        return all;
+    });
+    if (interrupted) {
+        PyErr_SetNone(PyExc_KeyboardInterrupt);
+        throw py::error_already_set();
+    }
+    return found;
 }
 
 // The value, and on request the Jacobian, of a program over a table.
@@ -285,17 +302,21 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
                 require_points(o, points, "points");
                 const double* data = points.data();
                 const long count = static_cast<long>(points.shape(0));
-                bool interrupted = false;
-                const std::vector<double> values = watched(py::none(), [&](Monitor& monitor) {
-                    auto found = values_at(o, data, count, threads, monitor);
-                    interrupted = monitor.stopped();
-                    return found;
-                });
-                if (interrupted) {  // nothing worth keeping
-                    PyErr_SetNone(PyExc_KeyboardInterrupt);
-                    throw py::error_already_set();
-                }
-                return to_array(values);
+                return to_array(uninterrupted(
+                    [&](Monitor& monitor) { return values_at(o, data, count, threads, monitor); }));
+            },
+            py::arg("points"), py::arg("threads") = 0)
+        .def(
+            "screen",
+            [](const Objective& o, const Array& points, int threads) {
+                require_points(o, points, "points");
+                Array moved(std::vector<py::ssize_t>{points.shape(0), points.shape(1)});
+                double* data = moved.mutable_data();
+                std::copy_n(points.data(), points.size(), data);
+                const long count = static_cast<long>(points.shape(0));
+                const std::vector<double> found = uninterrupted(
+                    [&](Monitor& monitor) { return screen(o, data, count, threads, monitor); });
+                return py::make_tuple(moved, to_array(found));
             },
             py::arg("points"), py::arg("threads") = 0);
 

@@ -5,6 +5,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include <lawfit/search/levels.hpp>
+
 #include "worker.hpp"
 
 namespace lawfit {
@@ -49,6 +51,7 @@ public:
           objective_(objective_of(problem, table, starts.typical + offset(problem, table))),
           worker_(objective_, options, 1, monitor, polls),
           paths_(objective_.dimension()),
+          levels_(objective_),
           origin_(starts.origin + offset(problem, table)),
           width_(starts.width + offset(problem, table)),
           endings_(index(starts.starts)) {
@@ -72,12 +75,18 @@ private:
         double least = INFINITY;
         point_.resize(p);
         worker_.evaluator.set_loss(objective_.terms().loss);
-        for (int c = 0; c < starts_.tournament; ++c) {
+        const bool levels = starts_.tournament > 1 && levels_.exist();
+        // A point says as much as two where its levels are chosen.
+        const int candidates = levels ? (starts_.tournament + 1) / 2 : starts_.tournament;
+        for (int c = 0; c < candidates; ++c) {
             const double* unit =
                 starts_.points + static_cast<std::ptrdiff_t>(s * starts_.tournament + c) * p;
             for (int k = 0; k < p; ++k) point_[k] = origin_[k] + width_[k] * unit[k];
-            const double value =
-                starts_.tournament > 1 ? worker_.evaluator.value(point_) : INFINITY;
+            double value = INFINITY;
+            if (levels)
+                value = levels_.choose(point_);
+            else if (starts_.tournament > 1)
+                value = worker_.evaluator.value(point_);
             if (c == 0 || value < least) {
                 worker_.start = point_;
                 least = value;
@@ -155,6 +164,7 @@ private:
     Objective objective_;
     Worker worker_;
     Paths paths_;
+    Levels levels_;
     const double* origin_;
     const double* width_;
     Vector point_;

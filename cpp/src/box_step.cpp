@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "box_step_sparse.hpp"
-#include "positive_definite.hpp"
+#include <lawfit/solver/positive_definite.hpp>
 
 namespace lawfit {
 

@@ -89,6 +89,14 @@ void Evaluator::find_log_sum() {
         log_sum_shares_.push_back(shares_.data() + (share_of_term(fixed + t) - shares_.data()));
 }
 
+std::vector<int> Evaluator::offset_leaves() const {
+    std::vector<int> found;
+    for (const LinearTerm& term : log_sum_)
+        for (const LinearPart& part : term.parts)
+            if (part.only && part.factor < 0) found.push_back(part.leaf);
+    return found;
+}
+
 // What the terms' shares are multiplied with: their coefficients, for fixed terms relative to the
 // fixed part's common share.
 void Evaluator::weigh_terms() {

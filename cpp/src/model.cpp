@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <lawfit/random.hpp>
+#include <lawfit/search/levels.hpp>
 #include <lawfit/search/multistart.hpp>
 
 namespace lawfit {
@@ -339,7 +340,7 @@ Model::Fit Model::fit(const Table& table, const double* target, const FitOptions
                 low[k] + (turn - std::floor(turn)) * (high[k] - low[k]);
         }
     const std::vector<double> values =
-        values_at(objective, points.data(), n * tournament, options.threads, monitor);
+        screen(objective, points.data(), n * tournament, options.threads, monitor);
     std::vector<double> starts;
     starts.reserve(static_cast<std::size_t>(n * dimension));
     for (long i = 0; i < n; ++i) {

@@ -1,4 +1,4 @@
-#include "positive_definite.hpp"
+#include <lawfit/solver/positive_definite.hpp>
 
 namespace lawfit {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "positive_definite.hpp"
+#include <lawfit/solver/positive_definite.hpp>
 
 namespace lawfit {
 

@@ -360,7 +360,9 @@ class Problem:
     def draw_starts(self, count: int, seed: int, threads: int = 0, first: int = 0) -> Floats:
         """Draw starts evenly in the start box, after the first `first` that the seed gives.
 
-        Of each eight neighbours the best is kept.
+        Of each eight neighbours the best is kept. Where the law is a sum of powers and its
+        residuals are logarithms, coefficients are those that fit the drawn exponents best in
+        relative squares.
 
         All levels of a group take one place in their ranges, drawn once.
 
@@ -377,7 +379,7 @@ class Problem:
         points = low + place[:, [drawn[stem] for stem in stems]] * (high - low)
         if self.settings.scale == "fitted":
             points = np.column_stack([points, np.zeros(len(points))])
-        values = self.objective(None, screening=True).values_at(points, threads)
+        points, values = self.objective(None, screening=True).screen(points, threads)
         values = np.where(np.isfinite(values), values, np.inf).reshape(count, tournament)
         points = points.reshape(count, tournament, self.dimension)
         chosen = points[np.arange(count), values.argmin(axis=1)]

@@ -49,6 +49,8 @@ public:
     // the rest is -sum_i seed[i] J[i] J[i]', with J[i] the derivatives of value[i] that reverse() gives.
     bool has_term_curvature() const { return !log_sum_.empty(); }
     void add_term_curvature(int block, const double* seed, double* hessian);
+    // There, the leaves that are the logarithm of one term's coefficient and nowhere else.
+    std::vector<int> offset_leaves() const;
 
     // d leaf / d parameter, (leaves, parameter_count) row-major; valid after set_parameters().
     const double* leaf_jacobian();

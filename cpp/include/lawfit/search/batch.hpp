@@ -23,7 +23,8 @@ struct BatchProblem {
 };
 
 // Points of table t: origin[t] + width[t] * points[k]. Of each `tournament` points in turn the one of
-// least objective becomes a start.
+// least objective becomes a start. Where the law has levels (levels.hpp) and there is a tournament, only its
+// first half is looked at, with the levels that fit best.
 struct BatchStarts {
     const double* origin = nullptr;   // (tables, dimension) row-major
     const double* width = nullptr;    // (tables, dimension) row-major

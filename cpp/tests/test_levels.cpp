@@ -1,0 +1,133 @@
+// Levels are those of least squared relative error, whatever the weights, or a small share.
+#include <lawfit/search/levels.hpp>
+
+#include "check.hpp"
+#include "problems.hpp"
+
+using namespace problems;
+
+namespace {
+
+struct Case {
+    Table table = chinchilla_table(30, 0.01);
+    std::vector<double> weight;
+    Objective objective;
+
+    explicit Case(bool weighted, double upper = infinity)
+        : weight(weights(weighted)), objective(make(upper)) {}
+
+    static std::vector<double> weights(bool weighted) {
+        std::vector<double> w(30, 1.0);
+        Philox random(3, 0);
+        for (double& x : w)
+            if (weighted) x = uniform(random) < 0.2 ? 0.0 : uniform(random);
+        return w;
+    }
+    Objective make(double upper) const {
+        Objective::Data data;
+        data.columns = table.columns();
+        data.target = table.target.data();
+        data.weight = weight.data();
+        data.rows = table.rows();
+        Objective::Bounds bounds = no_bounds(5);
+        bounds.upper[0] = upper;
+        return Objective(Program(chinchilla_parts()), data, {huber(1e-3), false, 0.0}, all_free(5),
+                         bounds);
+    }
+
+    // Half the sum that levels minimise, with the coefficients multiplied by c. x: E, A, B, alpha, beta
+    double misfit(const Vector& x, const Vector& c) const {
+        double total = 0.0;
+        for (std::size_t i = 0; i < weight.size(); ++i) {
+            const double sum = c[0] * std::exp(x[0]) +
+                               c[1] * std::exp(x[1] - x[3] * std::log(table.N[i])) +
+                               c[2] * std::exp(x[2] - x[4] * std::log(table.D[i]));
+            const double error = sum / std::exp(table.target[i]) - 1.0;
+            total += 0.5 * weight[i] * error * error;
+        }
+        return total;
+    }
+};
+
+// No other coefficients have a smaller misfit.
+void least_misfit() {
+    int inner = 0;
+    for (const bool weighted : {false, true}) {
+        const Case c(weighted);
+        Levels levels(c.objective);
+        CHECK(levels.exist());
+        Philox random(7, 0);
+        for (int trial = 0; trial < 200; ++trial) {
+            Vector x(5), start;
+            x << 4.0 * uniform(random) - 2.0, 20.0 * uniform(random), 20.0 * uniform(random),
+                0.05 + uniform(random), 0.05 + uniform(random);
+            start = x;
+            const double least = levels.choose(x);
+            CHECK(x.tail(2) == start.tail(2));
+            const Vector ones = Vector::Ones(5);
+            const double here = c.misfit(x, ones);
+            CHECK(here >= least - 1e-9);
+            if (here > least + 1e-9) continue;  // a share of 1 % was kept
+            ++inner;
+            for (int l = 0; l < 3; ++l)
+                for (const double factor : {0.0, 0.5, 0.99, 1.01, 2.0}) {
+                    Vector other = ones;
+                    other[l] = factor;
+                    CHECK(c.misfit(x, other) >= here - 1e-9);
+                }
+        }
+    }
+    CHECK(inner > 50);
+}
+
+void exponents_of_the_truth_give_its_levels() {
+    Case c(false);
+    for (int i = 0; i < c.table.rows(); ++i) {
+        const auto k = static_cast<std::size_t>(i);
+        const std::vector<double>& t = chinchilla_truth;
+        c.table.target[k] =
+            std::log(std::exp(t[0]) + std::exp(t[1] - t[3] * std::log(c.table.N[k])) +
+                     std::exp(t[2] - t[4] * std::log(c.table.D[k])));
+    }
+    const Objective objective = c.make(infinity);
+    Levels levels(objective);
+    Vector x(5);
+    x << 3.0, 0.0, 1.0, chinchilla_truth[3], chinchilla_truth[4];
+    CHECK(levels.choose(x) < 1e-9);
+    for (int l = 0; l < 3; ++l)
+        CHECK_CLOSE(x[l], chinchilla_truth[static_cast<std::size_t>(l)], 1e-5);
+}
+
+void limits() {
+    const Case bounded(false, 0.1);
+    Levels levels(bounded.objective);
+    Vector x = chinchilla_start(5);
+    levels.choose(x);
+    CHECK(x[0] <= 0.1);
+
+    // Exponentials beyond the doubles: nothing to go by.
+    Vector far = chinchilla_start(5), before;
+    far[1] = 5000.0;
+    far[3] = 0.0;
+    before = far;
+    const double least = levels.choose(far);
+    CHECK(least == infinity || far.allFinite());
+    if (least == infinity) CHECK(far == before);
+
+    // A fitted scale stays; a sum that is not of this kind has no levels.
+    const Objective scaled = chinchilla_objective(chinchilla_table(30, 0.01), {}, true);
+    Vector with_scale = chinchilla_start(6);
+    with_scale[5] = -4.0;
+    Levels(scaled).choose(with_scale);
+    CHECK(with_scale[5] == -4.0);
+    const Objective other = rosenbrock_objective();
+    CHECK(!Levels(other).exist());
+}
+
+}  // namespace
+
+void run_tests() {
+    least_misfit();
+    exponents_of_the_truth_give_its_levels();
+    limits();
+}
