@@ -14,6 +14,19 @@ namespace {
 
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
+// Adds sign times a symmetric matrix, packed as a lower triangle by rows, to the entries of `matrix`,
+// (stride, stride), that place(i) names.
+template <class Place>
+void add_lower(const double* packed, int count, double sign, double* matrix, int stride,
+               Place place) {
+    for (int i = 0; i < count; ++i)
+        for (int j = 0; j <= i; ++j) {
+            const double value = sign * *packed++;
+            matrix[place(i) * stride + place(j)] += value;
+            if (j < i) matrix[place(j) * stride + place(i)] += value;
+        }
+}
+
 }  // namespace
 
 void Evaluator::find_log_sum() {
@@ -215,12 +228,8 @@ void Evaluator::add_term_curvature(int b, const double* seed, double* hessian) {
         std::fill_n(gram_.begin(), count * (count + 1) / 2, 0.0);
         k.gram(n, static_cast<int>(count), factors_.data(), work_.data(), gram_.data(), nullptr,
                nullptr);
-        const double* value = gram_.data();
-        for (std::size_t l = 0; l < count; ++l)
-            for (std::size_t m = 0; m <= l; ++m, ++value) {
-                hessian[parts[l].leaf * leaves + parts[m].leaf] += *value;
-                if (m < l) hessian[parts[m].leaf * leaves + parts[l].leaf] += *value;
-            }
+        add_lower(gram_.data(), static_cast<int>(count), 1.0, hessian, leaves,
+                  [&](int l) { return parts[index(l)].leaf; });
     }
 }
 
@@ -230,12 +239,7 @@ void Evaluator::log_sum_second_order(int b, const double* seed, double* hessian,
     std::fill(gram_.begin(), gram_.end(), 0.0);
     kernels::active().gram(block_size(b), leaves, log_sum_reverse(b, nullptr), seed, gram_.data(),
                            gradient ? seed : nullptr, gradient);
-    const double* value = gram_.data();
-    for (int l = 0; l < leaves; ++l)
-        for (int m = 0; m <= l; ++m, ++value) {
-            hessian[l * leaves + m] -= *value;
-            if (m < l) hessian[m * leaves + l] -= *value;
-        }
+    add_lower(gram_.data(), leaves, -1.0, hessian, leaves, [](int l) { return l; });
 }
 
 }  // namespace lawfit
