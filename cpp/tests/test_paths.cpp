@@ -100,7 +100,7 @@ void claims() {
     const Claim near = claim_of(paths, way(0.1, 0.0, 0.0), 5);
     CHECK(near.end == 0 && near.owner == 0);
     CHECK_CLOSE(near.distance, 0.1, 1e-12);
-    CHECK(claim_of(paths, way(0.6, 0.0, 0.0), 5).end == -1);   // beyond half a step
+    CHECK(claim_of(paths, way(0.6, 0.0, 0.0), 5).end == -1);    // beyond half a step
     CHECK(claim_of(paths, way(-25.0, 0.0, 5.0), 5).end == -1);  // near, but another direction
     // A path with another end forbids claims up to a share of the distance to it.
     paths.add(way(2.0, 0.0, 0.0), 7, 1);
@@ -133,8 +133,8 @@ void doubts() {
     for (int trial = 0; trial < 200; ++trial) {
         Paths paths(dimension);
         for (long owner = 0; owner < 20; ++owner)
-            paths.add(way(6.0 * uniform(random), 6.0 * uniform(random), 0.0), owner < 15 ? 0 : 1,
-                      owner);
+            paths.add(way(6.0 * uniform(random), 6.0 * uniform(random), 0.0),
+                      trial % 2 == 0 || owner < 15 ? 0 : 1, owner);
         paths.publish();
         std::vector<Path> ways;
         std::vector<Claim> made;
@@ -159,9 +159,8 @@ void doubts() {
         }
     }
     CHECK(missed == 0);
-    CHECK(in_doubt > 5);
-    CHECK(sure > 20);
-    std::printf("%d in doubt, %d sure\n", in_doubt, sure);
+    CHECK(in_doubt > 20);
+    CHECK(sure > 5);
 }
 
 }  // namespace
