@@ -182,7 +182,7 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
                 queue.push_back(static_cast<long>(i));
             }
         }
-        paths.publish(pool.size());
+        if (end < queue.size()) paths.publish(pool.size());
     }
     result.interrupted = monitor.stopped();
     return result;

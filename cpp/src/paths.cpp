@@ -13,6 +13,9 @@ namespace {
 
 // Nearness, in lengths of the step taken there, and compared with the nearest path to another end.
 constexpr double near_steps = 0.5, near_others = 0.03;
+// For a function that is only like the one of the paths, once paths with several ends are known: in
+// lengths of steps both, how near the path must be and how far those with another end.
+constexpr double near_steps_like = 0.03, far_steps_like = 1.5;
 constexpr double least_trust = 0.05;
 // Heights are chosen at first and, where a path goes on by so many points below the lowest one, again.
 constexpr std::size_t heights_per_point = 2, most_heights_at_once = 128, most_heights = 192;
@@ -26,6 +29,8 @@ constexpr std::size_t most_numbers = std::size_t{1} << 24;
 }  // namespace
 
 void Paths::clear() {
+    one_end_ = true;
+    first_end_ = -1;
     trust_ = 1.0;
     sections_.clear();
     claims_.clear();
@@ -54,6 +59,8 @@ void Paths::each_crossing(const Path& path, std::size_t points, At at) const {
 void Paths::add(const Path& path, long end, long owner, std::size_t points) {
     points = std::min(points, path.f.size());
     if (points < 2) return;
+    if (first_end_ < 0) first_end_ = end;
+    one_end_ = one_end_ && end == first_end_;
     const auto below = static_cast<std::size_t>(
         sections_.empty()
             ? points
@@ -137,7 +144,13 @@ Claim Paths::find(const double* x, const double* step, double f_before, double f
     if (found.path == Section::none) return {};
     const long end = s.end(found.path);
     const double limit = nearness_to_others();
-    if (s.has_other_end(end, at.data(), found.square / (limit * limit))) return {};
+    double others = found.square / (limit * limit);
+    if (like_ && !one_end_) {
+        const double square = s.square(found.path), reach = trust_ * near_steps_like;
+        if (found.square > reach * reach * square) return {};
+        others = std::max(others, far_steps_like * far_steps_like * square);
+    }
+    if (s.has_other_end(end, at.data(), others)) return {};
     return {end, s.owner(found.path), static_cast<std::uint32_t>(after - 1 - sections_.begin()),
             std::sqrt(found.square)};
 }

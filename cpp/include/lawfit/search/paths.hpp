@@ -36,7 +36,9 @@ struct Claim {
 
 class Paths {
 public:
-    explicit Paths(int dimension) : dimension_(dimension) {}
+    // like: the starts that look for paths minimise not the same function but one like it, so that
+    // where ways part has moved: none with another end may be within a step.
+    explicit Paths(int dimension, bool like = false) : dimension_(dimension), like_(like) {}
     void clear();
 
     // The first `points` of the path of a start, `owner`, and the number of the end it came to. At each
@@ -75,6 +77,9 @@ private:
     double nearness_to_others() const;
 
     int dimension_;
+    bool like_;
+    bool one_end_ = true;  // every path has the same, first_end_
+    long first_end_ = -1;
     double trust_ = 1.0;
     std::vector<Section> sections_;    // falling heights
     std::vector<std::size_t> claims_;  // made at each

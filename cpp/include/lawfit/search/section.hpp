@@ -25,6 +25,7 @@ public:
     bool forget(const std::vector<char>& owners);
 
     const double* x(std::size_t path) const { return x_.data() + path * width(); }
+    double square(std::size_t path) const { return square_[path]; }  // of its step's length
     long end(std::size_t path) const { return end_[path]; }
     long owner(std::size_t path) const { return owner_[path]; }
 
