@@ -126,6 +126,21 @@ void claims() {
     CHECK(claim_of(paths, way(0.0, 0.0, 0.0), 5).end == -1);
 }
 
+// Where the function is only like that of the paths, steps count as soon as ends differ.
+void like() {
+    Paths paths(dimension, true);
+    paths.add(way(0.0, 0.0, 0.0), 0);
+    paths.publish();
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == 0);
+    paths.add(way(8.0, 0.0, 0.0), 1);
+    paths.publish();
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == -1);
+    CHECK(claim_of(paths, way(0.02, 0.0, 0.0), 5).end == 0);
+    paths.add(way(1.4, 0.0, 0.0), 1);
+    paths.publish();
+    CHECK(claim_of(paths, way(0.02, 0.0, 0.0), 5).end == -1);
+}
+
 // Every claim that find() would not repeat is in doubt; one far from what was found is not.
 void doubts() {
     Philox random(8, 0);
@@ -168,5 +183,6 @@ void doubts() {
 void run_tests() {
     section_against_all();
     claims();
+    like();
     doubts();
 }
