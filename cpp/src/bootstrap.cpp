@@ -20,7 +20,7 @@ bool is_followed(long number) { return number < 32 || number % (number < 512 ? 8
 
 // The ways of the starts under the table itself, and the minima at their ends.
 struct Ways {
-    explicit Ways(int dimension) : paths(dimension) {}
+    explicit Ways(int dimension) : paths(dimension, true) {}
     Paths paths;
     std::vector<Vector> ends;  // the first is the fit's own
     std::vector<double> objective;

@@ -11,10 +11,15 @@ namespace lawfit {
 
 namespace {
 
-constexpr std::size_t first_batch = 32;
+constexpr std::size_t first_batch = 32, most_in_batch = std::size_t{1} << 14;
 
 // Every so many starts that could stop early are followed to the end, to see whether they end there.
-bool is_checked(std::size_t task) { return task % (task < 512 ? 8 : 64) == 0; }
+bool is_checked(std::size_t task) {
+    return task % (task < 512 ? 8 : task < 32'768 ? 64 : 256) == 0;
+}
+
+// So many claims may prove wrong of those that were checked before all are withdrawn.
+long tolerated(long checked) { return 1 + checked / 1000; }
 
 // A stride through the starts that spreads any first few of them over a grid: near the golden
 // section of the count, and coprime to it.
@@ -62,6 +67,26 @@ void share_end(MultistartResult& result, std::size_t i) {
     result.status[i] = result.status[j];
 }
 
+// What a start of the present batch came to.
+struct Followed {
+    Path path;
+    std::size_t points_before = 0;  // its claim was made
+    Claim claim;
+};
+
+// Withdraws also the claims that rest on a start whose own claim is withdrawn.
+void withdraw_what_rests_on(const std::vector<Claim>& claims, std::vector<char>& withdrawn) {
+    for (bool more = true; more;) {
+        more = false;
+        for (std::size_t i = 0; i < claims.size(); ++i) {
+            if (claims[i].end < 0 || withdrawn[i] != 0) continue;
+            if (withdrawn[static_cast<std::size_t>(claims[i].owner)] == 0) continue;
+            withdrawn[i] = 1;
+            more = true;
+        }
+    }
+}
+
 }  // namespace
 
 MultistartResult multistart(const Objective& objective, const double* starts, long count,
@@ -81,8 +106,9 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
     WorkerPool pool(objective, options, threads, count, monitor);
     Paths paths(p);
     Ends ends(objective, result);
-    std::vector<Path> batch_paths;
-    std::vector<long> claims;  // of starts that are followed to check a claim, else -1
+    std::vector<Followed> batch;
+    std::vector<Claim> claims(early_stop ? n : 0);  // that starts were stopped for
+    long wrong = 0;                                 // claims that were checked
     std::vector<long> queue(n);
     const long stride = spreading_stride(count);
     for (long task = 0; task < count; ++task)
@@ -91,9 +117,8 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
             static_cast<std::uint64_t>(count));
     // What a batch knows is what the batches before it found, whatever thread found it first.
     for (std::size_t begin = 0, end = 0; begin < queue.size() && !monitor.stopped(); begin = end) {
-        end = std::min(queue.size(), std::max(first_batch, 2 * begin));
-        batch_paths.resize(end - begin);
-        claims.assign(end - begin, -1);
+        end = std::min(queue.size(), begin + std::clamp(begin, first_batch, most_in_batch));
+        batch.assign(early_stop ? end - begin : 0, {});
         parallel_for(
             static_cast<long>(end - begin), pool.size(), monitor, [&](long at, int worker) {
                 Worker& w = pool[worker];
@@ -105,49 +130,59 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
                 w.solver.solve(w.start, w.solution, &w, early_stop ? &w.follower : nullptr);
                 result.evaluations[i] += w.solution.evaluations;
                 result.status[i] = static_cast<int>(w.solution.status);
-                if (w.solution.status == Status::joined) {
-                    result.joined[i] = w.follower.end();
-                    batch_paths[task] = w.follower.path();
-                    return;
-                }
+                if (early_stop)
+                    batch[task] = {w.follower.path(), w.follower.points_before(),
+                                   w.follower.claim()};
+                if (w.solution.status == Status::joined) return;
                 std::copy(w.solution.x.begin(), w.solution.x.end(), result.x.begin() + start * p);
                 result.objective[i] = w.solution.objective;
                 result.decrement[i] = w.solution.decrement;
-                if (!early_stop) return;
-                claims[task] = w.follower.end();
-                batch_paths[task] = w.follower.path();
             });
         if (!early_stop) continue;
 
-        bool wrong = false;
+        std::vector<Paths::Found> surprises;  // ends that are new, or not as claimed
         for (std::size_t task = 0; task < end - begin; ++task) {
             const long start = queue[begin + task];
             const auto i = static_cast<std::size_t>(start);
-            if (result.joined[i] >= 0) {
-                share_end(result, i);
-                paths.add(batch_paths[task], result.joined[i]);
-                continue;
-            }
             const auto status = static_cast<Status>(result.status[i]);
             if (status == Status::not_run || status == Status::interrupted) continue;
-            const long found = succeeded(status) ? ends.first_at_end_of(start) : -1;
-            if (claims[task] >= 0) {
-                ++result.checked;
-                wrong = wrong || claims[task] != found;
+            const auto& [path, points_before, claim] = batch[task];
+            const bool claimed = claim.end >= 0;
+            if (claimed) paths.count(claim);
+            if (status == Status::joined) {
+                claims[i] = claim;
+                result.joined[i] = claim.end;
+                share_end(result, i);
+                paths.add(path, claim.end, start);
+                continue;
             }
-            if (found >= 0) paths.add(batch_paths[task], found);
+            const long found = succeeded(status) ? ends.first_at_end_of(start) : -1;
+            const bool right = claimed && claim.end == found;
+            result.checked += right;
+            wrong += claimed && !right;
+            if (found == start || (claimed && !right)) surprises.push_back({&path, found});
+            if (found >= 0) paths.add(path, found, start, right ? points_before : path.f.size());
         }
-        paths.publish();
-        if (!wrong) continue;
-        // Claims like the one that was wrong are withdrawn, and their starts run again.
-        paths.distrust();
-        result.checked = 0;
-        for (std::size_t i = 0; i < n; ++i) {
-            if (result.joined[i] < 0) continue;
-            result.joined[i] = -1;
-            result.status[i] = static_cast<int>(Status::not_run);
-            queue.push_back(static_cast<long>(i));
+        if (!surprises.empty()) {
+            std::vector<char> withdrawn(n, 0);
+            if (wrong <= tolerated(result.checked + wrong)) {
+                paths.doubt(claims, surprises, withdrawn);
+                withdraw_what_rests_on(claims, withdrawn);
+            } else {
+                for (std::size_t i = 0; i < n; ++i) withdrawn[i] = claims[i].end >= 0;
+                paths.distrust();
+                result.checked = wrong = 0;
+            }
+            paths.forget(withdrawn);
+            for (std::size_t i = 0; i < n; ++i) {
+                if (withdrawn[i] == 0) continue;
+                claims[i] = {};
+                result.joined[i] = -1;
+                result.status[i] = static_cast<int>(Status::not_run);
+                queue.push_back(static_cast<long>(i));
+            }
         }
+        if (end < queue.size()) paths.publish(pool.size());
     }
     result.interrupted = monitor.stopped();
     return result;

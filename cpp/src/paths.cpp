@@ -2,220 +2,211 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <utility>
+
+#include <lawfit/parallel.hpp>
 
 namespace lawfit {
 namespace {
 
-// Nearness, in lengths of the step taken there: while all paths end alike, and when not; then no path
-// with another end may be within near_others.
-constexpr double near_one_end = 0.5, near_several = 0.03, near_others = 1.5;
+// Nearness, in lengths of the step taken there, and compared with the nearest path to another end.
+constexpr double near_steps = 0.5, near_others = 0.03;
+// For a function that is only like the one of the paths, once paths with several ends are known: in
+// lengths of steps both, how near the path must be and how far those with another end.
+constexpr double near_steps_like = 0.03, far_steps_like = 1.5;
 constexpr double least_trust = 0.05;
-// Of all segments together, two per coordinate of a segment. The share of an end leaves room for those
-// that are found later.
-constexpr std::size_t most_numbers = std::size_t{1} << 20,
-                      most_numbers_of_an_end = most_numbers / 2;
-constexpr std::size_t most_in_leaf = 16, most_looked_at = 32;
+// Heights are chosen at first and, where a path goes on by so many points below the lowest one, again.
+constexpr std::size_t heights_per_point = 2, most_heights_at_once = 128, most_heights = 192;
+constexpr std::size_t fewest_points = 4;
+// What is kept: at a height, more where starts are claimed; of all together, the step and the point of
+// each crossing. The share of an end leaves room for those that are found later.
+constexpr std::size_t paths_before_claims = 1024, paths_per_claim = 8,
+                      most_paths = std::size_t{1} << 15, most_paths_of_an_end = most_paths / 4 * 3;
+constexpr std::size_t most_numbers = std::size_t{1} << 24;
 
 }  // namespace
 
 void Paths::clear() {
-    points_.clear();
-    segments_.clear();
-    kept_.clear();
     one_end_ = true;
+    first_end_ = -1;
     trust_ = 1.0;
-    published_ = 0;
-    nodes_.clear();
-    boxes_.clear();
+    sections_.clear();
+    claims_.clear();
+    kept_ = 0;
+    waiting_.clear();
 }
 
-// How far from a path, in lengths of its step, a start may be to be counted to its end.
-double Paths::nearness() const { return trust_ * (one_end_ ? near_one_end : near_several); }
+double Paths::nearness_to_others() const { return trust_ * near_others; }
 
-// Calls found(segment) for every segment at height f that is within `reach` of its lengths from x,
-// until one says true.
-template <class Found>
-bool Paths::any_within(double reach, const double* x, double f, Found found) const {
-    const auto width = static_cast<std::size_t>(2 * (1 + dimension_));
-    const double beyond = std::max(0.0, reach - nearness_of_boxes_);
-    const double square_reach = reach * reach, first_reach = (1.0 + reach) * (1.0 + reach);
-    for (std::size_t n = 0; n < nodes_.size();) {
-        const Node& node = nodes_[n];
-        const double* box = boxes_.data() + n * width;
-        const double margin = beyond * node.longest;
-        bool inside = f >= box[0] && f <= box[1];
-        for (int i = 0; inside && i < dimension_; ++i)
-            inside = x[i] >= box[2 * i + 2] - margin && x[i] <= box[2 * i + 3] + margin;
-        n = inside ? n + 1 : node.next;
-        if (!inside || !node.is_leaf) continue;
-        for (std::size_t k = node.begin; k < node.end; ++k) {
-            const Segment& segment = segments_[order_[k]];
-            if (f > segment.high || f < segment.low) continue;
-            const double* a = points_.data() + segment.at;
-            const double* d = a + dimension_;
-            double along = 0.0, square = 0.0;
-            const double farthest = first_reach * segment.square;  // most are far: see that soon
-            for (int i = 0; i < dimension_ && square <= farthest; ++i) {
-                const double r = x[i] - a[i];
-                along += r * d[i];
-                square += r * r;
-            }
-            if (!(square <= farthest)) continue;
-            const double t = std::clamp(along / segment.square, 0.0, 1.0);
-            const double distance = square - t * (2.0 * along - t * segment.square);
-            if (distance <= square_reach * segment.square && found(segment)) return true;
-        }
+// Calls at(section, before, t) for every section that the path passes: t of the way from point
+// `before` to the next.
+template <class At>
+void Paths::each_crossing(const Path& path, std::size_t points, At at) const {
+    points = std::min(points, path.f.size());
+    if (points < 2) return;
+    const auto above = [](const Section& s, double f) { return s.height() >= f; };
+    auto next = std::lower_bound(sections_.begin(), sections_.end(), path.f[0], above);
+    for (std::size_t k = 0; k + 1 < points; ++k) {
+        const double high = path.f[k], low = path.f[k + 1];
+        for (; next != sections_.end() && next->height() >= low; ++next)
+            at(static_cast<std::size_t>(next - sections_.begin()), k,
+               std::clamp((high - next->height()) / (high - low), 0.0, 1.0));
     }
-    return false;
 }
 
-long Paths::find(const double* x, const double* step, double f) const {
-    if (trust_ < least_trust) return -1;
-    long end = -1;
-    const auto same_way = [&](const Segment& segment) {
-        const double* direction = points_.data() + segment.at + dimension_;
-        if (!goes_along(step, direction, segment.square)) return false;
-        end = segment.end;
-        return true;
-    };
-    const auto another_end = [&](const Segment& segment) { return segment.end != end; };
-    if (!any_within(nearness(), x, f, same_way)) return -1;
-    if (!one_end_ && any_within(near_others, x, f, another_end)) return -1;
-    return end;
+void Paths::add(const Path& path, long end, long owner, std::size_t points) {
+    points = std::min(points, path.f.size());
+    if (points < 2) return;
+    if (first_end_ < 0) first_end_ = end;
+    one_end_ = one_end_ && end == first_end_;
+    const auto below = static_cast<std::size_t>(
+        sections_.empty()
+            ? points
+            : std::count_if(path.f.begin(), path.f.begin() + static_cast<std::ptrdiff_t>(points),
+                            [&](double f) { return f < sections_.back().height(); }));
+    if (below < (sections_.empty() ? 2 : fewest_points) || sections_.size() >= most_heights)
+        return cross(path, end, owner, points);
+    waiting_.push_back({path, end, owner});
+    waiting_.back().path.f.resize(points);
+    waiting_.back().path.x.resize(points * static_cast<std::size_t>(dimension_));
 }
 
-// Whether a step has the direction of a segment, within 60 degrees, and a length within a factor 4.
-bool Paths::goes_along(const double* step, const double* direction, double square) const {
-    double product = 0.0, own = 0.0;
-    for (int i = 0; i < dimension_; ++i) {
-        product += step[i] * direction[i];
-        own += step[i] * step[i];
-    }
-    return product >= 0.5 * std::sqrt(own * square) && own <= 16.0 * square && square <= 16.0 * own;
-}
-
-void Paths::distrust() { trust_ *= 0.25; }
-
-void Paths::add(const Path& path, long end) {
+void Paths::cross(const Path& path, long end, long owner, std::size_t points) {
     const auto p = static_cast<std::size_t>(dimension_);
-    const bool had_one_end = one_end_;
-    // Seen even where nothing more is kept: with it every claim is judged more strictly.
-    one_end_ = one_end_ && (segments_.empty() || segments_.front().end == end);
-    std::size_t& kept = kept_[end];
-    const std::size_t numbers = 2 * p;
-    for (std::size_t i = 0; i + 1 < path.f.size(); ++i) {
-        if (numbers * kept >= most_numbers_of_an_end || points_.size() >= most_numbers) break;
-        const double* a = path.x.data() + i * p;
-        if (i > 0) {
-            const double* before = a - p;
-            for (std::size_t k = 0; k < p; ++k) step_[k] = a[k] - before[k];
-            if (find(a, step_.data(), path.f[i]) == end) break;
+    std::vector<double> x(p), step(p);
+    each_crossing(path, points, [&](std::size_t at, std::size_t k, double t) {
+        Section& s = sections_[at];
+        if (s.size() >= std::min(most_paths, paths_before_claims + paths_per_claim * claims_[at]) ||
+            kept_ >= most_numbers || s.size(end) >= most_paths_of_an_end)
+            return;
+        const double* a = path.x.data() + k * p;
+        double square = 0.0;
+        for (std::size_t i = 0; i < p; ++i) {
+            step[i] = a[p + i] - a[i];
+            square += step[i] * step[i];
+            x[i] = a[i] + t * step[i];
         }
-        Segment segment{end, path.f[i], path.f[i + 1], 0.0, points_.size()};
-        for (std::size_t k = 0; k < p; ++k) segment.square += (a[p + k] - a[k]) * (a[p + k] - a[k]);
-        if (!(segment.square > 0.0 && std::isfinite(segment.square))) continue;
-        points_.insert(points_.end(), a, a + p);
-        for (std::size_t k = 0; k < p; ++k) points_.push_back(a[p + k] - a[k]);
-        segments_.push_back(segment);
-        ++kept;
-    }
-    if (segments_.size() > 2 * published_ || one_end_ != had_one_end) publish();
+        if (!(square > 0.0 && std::isfinite(square))) return;
+        s.add(x.data(), step.data(), square, end, owner);
+        kept_ += 2 * p;
+    });
 }
 
-void Paths::publish() {
-    if (published_ == segments_.size() && published_one_end_ == one_end_) return;
-    published_ = segments_.size();
-    published_one_end_ = one_end_;
-    const auto width = static_cast<std::size_t>(2 * (1 + dimension_));
-    nearness_of_boxes_ = nearness();
-    all_boxes_.resize(width * published_);
-    order_.resize(published_);
-    for (std::size_t s = 0; s < published_; ++s) {
-        order_[s] = s;
-        box_of(segments_[s], all_boxes_.data() + s * width);
+// New heights below those there are: a multiple of the points that a path has there, placed so that as
+// many points are between any two.
+void Paths::choose_heights() {
+    const double lowest = sections_.empty() ? INFINITY : sections_.back().height();
+    std::vector<double> heights;
+    for (const Waiting& w : waiting_)
+        std::copy_if(w.path.f.begin() + 1, w.path.f.end(), std::back_inserter(heights),
+                     [&](double f) { return f < lowest; });
+    std::sort(heights.begin(), heights.end(), std::greater<>());
+    const std::size_t wanted = std::min({heights_per_point * heights.size() / waiting_.size() + 1,
+                                         most_heights_at_once, most_heights - sections_.size()});
+    for (std::size_t i = 1; i <= wanted && !heights.empty(); ++i) {
+        const double height = heights[(i * heights.size() + wanted - 1) / wanted - 1];
+        if (sections_.empty() || height < sections_.back().height())
+            sections_.emplace_back(dimension_, height);
     }
-    nodes_.clear();
-    boxes_.clear();
-    if (published_ > 0) add_node(0, published_);
-    all_boxes_.clear();
+    claims_.resize(sections_.size(), 0);
+    for (const Waiting& w : waiting_) cross(w.path, w.end, w.owner, w.path.f.size());
+    waiting_.clear();
 }
 
-// Where a point may be of which find() must know the segment.
-void Paths::box_of(const Segment& segment, double* box) const {
-    const double* a = points_.data() + segment.at;
-    const double margin = nearness_of_boxes_ * std::sqrt(segment.square);
-    box[0] = segment.low;
-    box[1] = segment.high;
-    for (int i = 0; i < dimension_; ++i) {
-        const double from = a[i], to = from + a[dimension_ + i];
-        box[2 * i + 2] = std::min(from, to) - margin;
-        box[2 * i + 3] = std::max(from, to) + margin;
+void Paths::publish(int threads) {
+    if (!waiting_.empty()) choose_heights();
+    std::vector<Section*> grown;
+    std::size_t paths = 0;
+    for (Section& s : sections_) {
+        if (!s.has_grown()) continue;
+        grown.push_back(&s);
+        paths += s.size();
     }
+    Monitor nobody;
+    parallel_for(static_cast<long>(grown.size()), paths < 1000 ? 1 : threads, nobody,
+                 [&](long k, int) { grown[static_cast<std::size_t>(k)]->publish(); });
 }
 
-// Adds the node of these segments in order_ and, below it, two of half as many.
-void Paths::add_node(std::size_t begin, std::size_t end) {
-    const auto width = static_cast<std::size_t>(2 * (1 + dimension_));
-    const std::size_t n = nodes_.size();
-    nodes_.push_back({begin, end, 0, 0.0, end - begin <= most_in_leaf});
-    for (std::size_t i = 0; i < width; i += 2) boxes_.insert(boxes_.end(), {INFINITY, -INFINITY});
-    const auto enclose = [&](const double* box, double length) {
-        double* own = boxes_.data() + n * width;
-        for (std::size_t i = 0; i < width; i += 2) {
-            own[i] = std::min(own[i], box[i]);
-            own[i + 1] = std::max(own[i + 1], box[i + 1]);
-        }
-        nodes_[n].longest = std::max(nodes_[n].longest, length);
+Claim Paths::find(const double* x, const double* step, double f_before, double f) const {
+    if (trust_ < least_trust || !(f < f_before)) return {};
+    // At the lowest section that the step passes.
+    const auto above = [](const Section& s, double height) { return s.height() >= height; };
+    const auto after = std::lower_bound(sections_.begin(), sections_.end(), f, above);
+    if (after == sections_.begin()) return {};
+    const Section& s = *(after - 1);
+    if (!(s.height() < f_before)) return {};
+    const double back = (s.height() - f) / (f_before - f);
+    std::vector<double> at(static_cast<std::size_t>(dimension_));
+    for (std::size_t i = 0; i < at.size(); ++i) at[i] = x[i] - back * step[i];
+    const Section::Found found = s.nearest(at.data(), step, trust_ * near_steps);
+    if (found.path == Section::none) return {};
+    const long end = s.end(found.path);
+    const double limit = nearness_to_others();
+    double others = found.square / (limit * limit);
+    if (like_ && !one_end_) {
+        const double square = s.square(found.path), reach = trust_ * near_steps_like;
+        if (found.square > reach * reach * square) return {};
+        others = std::max(others, far_steps_like * far_steps_like * square);
+    }
+    if (s.has_other_end(end, at.data(), others)) return {};
+    return {end, s.owner(found.path), static_cast<std::uint32_t>(after - 1 - sections_.begin()),
+            std::sqrt(found.square)};
+}
+
+void Paths::doubt(const std::vector<Claim>& claims, const std::vector<Found>& found,
+                  std::vector<char>& doubtful) const {
+    const auto p = static_cast<std::size_t>(dimension_);
+    // For each section: the numbers of its paths by owner, and where what was found passes.
+    struct Passing {
+        long end;
+        std::vector<double> x;
     };
-    if (nodes_[n].is_leaf) {
-        for (std::size_t k = begin; k < end; ++k)
-            enclose(all_boxes_.data() + order_[k] * width, std::sqrt(segments_[order_[k]].square));
-    } else {
-        const std::size_t axis = best_axis(begin, end), middle = begin + (end - begin) / 2;
-        const auto at = [&](std::size_t k) {
-            return order_.begin() + static_cast<std::ptrdiff_t>(k);
-        };
-        // By number where they are equal, so that the tree is the same everywhere.
-        std::nth_element(at(begin), at(middle), at(end), [&](std::size_t a, std::size_t b) {
-            const double* u = all_boxes_.data() + a * width + 2 * axis;
-            const double* v = all_boxes_.data() + b * width + 2 * axis;
-            const double left = u[0] + u[1], right = v[0] + v[1];
-            return left < right || (left == right && a < b);
+    std::vector<std::vector<Passing>> passing(sections_.size());
+    for (const Found& one : found)
+        each_crossing(*one.path, one.path->f.size(), [&](std::size_t at, std::size_t k, double t) {
+            const double* a = one.path->x.data() + k * p;
+            passing[at].push_back({one.end, std::vector<double>(p)});
+            for (std::size_t i = 0; i < p; ++i)
+                passing[at].back().x[i] = a[i] + t * (a[p + i] - a[i]);
         });
-        for (const auto& half : {std::pair(begin, middle), std::pair(middle, end)}) {
-            const std::size_t child = nodes_.size();
-            add_node(half.first, half.second);
-            enclose(boxes_.data() + child * width, nodes_[child].longest);
+    std::vector<std::vector<std::pair<long, std::size_t>>> owners(sections_.size());
+    for (std::size_t at = 0; at < sections_.size(); ++at) {
+        if (passing[at].empty() || claims_[at] == 0) continue;
+        for (std::size_t k = 0; k < sections_[at].size(); ++k)
+            owners[at].emplace_back(sections_[at].owner(k), k);
+        std::sort(owners[at].begin(), owners[at].end());
+    }
+    for (std::size_t i = 0; i < claims.size(); ++i) {
+        const Claim& claim = claims[i];
+        if (claim.end < 0) continue;
+        const auto& here = owners[claim.section];
+        const auto met =
+            std::lower_bound(here.begin(), here.end(), std::pair(claim.owner, std::size_t{0}));
+        if (met == here.end() || met->first != claim.owner) continue;
+        const double* x = sections_[claim.section].x(met->second);
+        for (const Passing& other : passing[claim.section]) {
+            double square = 0.0;
+            for (std::size_t k = 0; k < p; ++k) square += (other.x[k] - x[k]) * (other.x[k] - x[k]);
+            // The start itself may be nearer to the other path than the one that it met.
+            const double apart = std::sqrt(square) - claim.distance;
+            if (other.end != claim.end && claim.distance > nearness_to_others() * apart)
+                doubtful[i] = 1;
         }
     }
-    nodes_[n].next = nodes_.size();
 }
 
-// The axis along which the fewest boxes, of some of them, reach over the middle.
-std::size_t Paths::best_axis(std::size_t begin, std::size_t end) {
-    const auto axes = static_cast<std::size_t>(1 + dimension_);
-    const std::size_t stride = (end - begin + most_looked_at - 1) / most_looked_at;
-    std::size_t best = 0, fewest = end - begin + 1;
-    std::vector<double> middles;
-    for (std::size_t axis = 0; axis < axes; ++axis) {
-        const auto box = [&](std::size_t k) {
-            return all_boxes_.data() + 2 * (order_[k] * axes + axis);
-        };
-        middles.clear();
-        for (std::size_t k = begin; k < end; k += stride) middles.push_back(box(k)[0] + box(k)[1]);
-        const auto half = middles.begin() + static_cast<std::ptrdiff_t>(middles.size() / 2);
-        std::nth_element(middles.begin(), half, middles.end());
-        const double middle = 0.5 * *half;
-        std::size_t across = 0;
-        for (std::size_t k = begin; k < end; k += stride)
-            across += box(k)[0] <= middle && middle <= box(k)[1];
-        if (across < fewest) {
-            fewest = across;
-            best = axis;
-        }
+void Paths::forget(const std::vector<char>& owners) {
+    const auto gone = [&](const Waiting& w) {
+        return w.owner >= 0 && owners[static_cast<std::size_t>(w.owner)] != 0;
+    };
+    waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), gone), waiting_.end());
+    kept_ = 0;
+    for (Section& s : sections_) {
+        s.forget(owners);
+        kept_ += 2 * s.size() * static_cast<std::size_t>(dimension_);
     }
-    return best;
 }
 
 PathFollower::PathFollower(const Objective& objective)
@@ -227,19 +218,21 @@ void PathFollower::begin(const Paths* known, bool check) {
     known_ = known;
     check_ = check;
     path_.clear();
-    end_ = -1;
+    claim_ = {};
+    points_before_ = 0;
 }
 
 bool PathFollower::passes(const Vector& x, double f) {
     scaled_ = x.cwiseProduct(inverse_typical_);
-    if (known_ && end_ < 0 && !path_.f.empty()) {
+    if (known_ && claim_.end < 0 && !path_.f.empty()) {
         step_ = scaled_ - Eigen::Map<const Vector>(path_.x.data() + path_.x.size() - scaled_.size(),
                                                    scaled_.size());
-        end_ = known_->find(scaled_.data(), step_.data(), f);
-        if (end_ >= 0 && !check_) return true;
+        claim_ = known_->find(scaled_.data(), step_.data(), path_.f.back(), f);
+        if (claim_.end >= 0 && !check_) return true;
     }
     path_.x.insert(path_.x.end(), scaled_.begin(), scaled_.end());
     path_.f.push_back(f);
+    if (claim_.end < 0) points_before_ = path_.f.size();
     return false;
 }
 

@@ -132,9 +132,12 @@ def fit(
         Seed of the starts. The same seed gives the same bits.
     early_stop : bool
         Whether a start that meets the way of an earlier one is stopped there and counted to that
-        one's minimum (`Starts.joined` says how many were). Every eighth, later every 64th, that
-        could be stopped is followed to its end as a check (`Starts.checked`); a claim that proves
-        wrong is withdrawn, with all others like it. False: every start is followed to its end.
+        one's minimum (`Starts.joined` says how many were). Every eighth, later every 64th and of
+        very many every 256th, that could be stopped is followed to its end as a check
+        (`Starts.checked`). Where one ends elsewhere, or at a minimum not seen before, the starts
+        that were stopped near its way are run again; where a second one (or a thousandth of those
+        checked) ends elsewhere, all are, and fewer are stopped then. False: every start is
+        followed to its end.
         What is reported is the end of the first of the starts that reached the best minimum, so
         that it does not depend on which starts were stopped.
     executor : concurrent.futures.Executor, optional

@@ -1,15 +1,17 @@
 // The ways that finished starts took downhill, so that a start that comes upon one need not go on.
 //
 // Every start first minimises the same smooth function (Solver), so that its way from a point on is
-// a matter of that point alone: where two starts meet, they end alike. A start meets a path when,
-// at the same height of the function, it is nearer to it than a fraction of the step that was taken
-// there, the scale on which the function is smooth. Where paths with different ends are near, it
-// goes on.
+// a matter of that point alone: where two starts meet, they end alike. Paths are compared where they
+// pass the same heights of the function. A start meets a path when it is nearer to it than a fraction
+// of the step that was taken there, the scale on which the function is smooth, and many times nearer
+// than to any path with another end: somewhere between those two the ways part.
 #pragma once
 
-#include <map>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
+#include <lawfit/search/section.hpp>
 #include <lawfit/solver/solver.hpp>
 
 namespace lawfit {
@@ -24,62 +26,65 @@ struct Path {
     }
 };
 
+// That a start will end as a path does which it has met.
+struct Claim {
+    long end = -1;              // the path's; -1: none was met
+    long owner = -1;            // the path's
+    std::uint32_t section = 0;  // where they met
+    double distance = 0.0;      // between them
+};
+
 class Paths {
 public:
-    explicit Paths(int dimension)
-        : dimension_(dimension), step_(static_cast<std::size_t>(dimension)) {}
+    // like: the starts that look for paths minimise not the same function but one like it, so that
+    // where ways part has moved: none with another end may be within a step.
+    explicit Paths(int dimension, bool like = false) : dimension_(dimension), like_(like) {}
     void clear();
 
-    // A start's path and the number of the end it came to. Only the part until it meets a known path
-    // to the same end is kept, and nothing once very many are known.
-    void add(const Path& path, long end);
-    // Makes what was added known to find(). Not while others call it.
-    void publish();
-    // The end of the paths that pass by x at height f and go the way of the step that led there; -1 if
-    // there are none, or if some with another end are near. x, step: (dimension,) in units of `typical`.
-    long find(const double* x, const double* step, double f) const;
-    // After a claim of find() has proved wrong: nearness is judged more strictly, and at the third
+    // The first `points` of the path of a start, `owner`, and the number of the end it came to. At each
+    // height no more than so many paths are kept.
+    void add(const Path& path, long end, long owner = -1, std::size_t points = SIZE_MAX);
+    // Makes what was added known to find(), or most of it. Not while others call it.
+    void publish(int threads = 1);
+    // What is claimed after a step from height f_before to `x` at height f: that it ends as the nearest
+    // of the paths that it meets and that go the same way. x, step: (dimension,) in units of `typical`.
+    Claim find(const double* x, const double* step, double f_before, double f) const;
+    // Tells of a claim that was made, so that more is kept of heights at which claims are made.
+    void count(const Claim& claim) { ++claims_[claim.section]; }
+
+    // Sets doubtful[i] for every claims[i] that would not be made if these paths were known.
+    struct Found {
+        const Path* path;
+        long end;
+    };
+    void doubt(const std::vector<Claim>& claims, const std::vector<Found>& found,
+               std::vector<char>& doubtful) const;
+    // Drops the paths of the owners that are set.
+    void forget(const std::vector<char>& owners);
+    // After claims have proved wrong too often: nearness is judged more strictly, and at the third
     // time find() falls silent.
-    void distrust();
+    void distrust() { trust_ *= 0.25; }
 
 private:
-    struct Segment {
-        long end;
-        double high, low;  // f at both ends
-        double square;     // its squared length
-        std::size_t at;    // of its first point in points_, followed by its direction
+    struct Waiting {
+        Path path;
+        long end, owner;
     };
-    // Of the tree of segments, by which find() looks up those that it may have to do with: a node is
-    // followed by the nodes below it. The segments of a node, and what is near them, are within its
-    // box: heights first, then coordinates.
-    struct Node {
-        std::size_t begin, end;  // of its segments in order_
-        std::size_t next;        // the first node that is not below it
-        double longest;          // of its segments
-        bool is_leaf;
-    };
-    double nearness() const;
-    template <class Found>
-    bool any_within(double reach, const double* x, double f, Found found) const;
-    bool goes_along(const double* step, const double* direction, double square) const;
-    void box_of(const Segment& segment, double* box) const;
-    void add_node(std::size_t begin, std::size_t end);
-    std::size_t best_axis(std::size_t begin, std::size_t end);
+    void choose_heights();
+    void cross(const Path& path, long end, long owner, std::size_t points);
+    template <class At>
+    void each_crossing(const Path& path, std::size_t points, At at) const;
+    double nearness_to_others() const;
 
     int dimension_;
+    bool like_;
+    bool one_end_ = true;  // every path has the same, first_end_
+    long first_end_ = -1;
     double trust_ = 1.0;
-    bool one_end_ = true;        // every path has the same
-    std::size_t published_ = 0;  // segments that find() knows
-    bool published_one_end_ = true;
-    std::vector<double> step_;
-    std::vector<double> points_;
-    std::vector<Segment> segments_;
-    std::map<long, std::size_t> kept_;  // segments of each end
-    double nearness_of_boxes_ = 0.0;
-    std::vector<Node> nodes_;
-    std::vector<double> boxes_;       // (nodes, 1 + dimension, 2): lower and upper
-    std::vector<std::size_t> order_;  // of segments, so that those of a node are together
-    std::vector<double> all_boxes_;   // (segments, 1 + dimension, 2), while the tree is made
+    std::vector<Section> sections_;    // falling heights
+    std::vector<std::size_t> claims_;  // made at each
+    std::size_t kept_ = 0;             // numbers in all sections together
+    std::vector<Waiting> waiting_;     // until heights are chosen, at the next publish()
 };
 
 // Records the path of a start and, given paths, ends it where it meets one.
@@ -91,14 +96,18 @@ public:
     void begin(const Paths* known, bool check = false);
     bool passes(const Vector& x, double f) override;
     const Path& path() const { return path_; }
-    long end() const { return end_; }  // of the paths that it met, -1
+    const Claim& claim() const { return claim_; }
+    long end() const { return claim_.end; }  // of the paths that it met, -1
+    // Of the path, before it met one.
+    std::size_t points_before() const { return points_before_; }
 
 private:
     Vector inverse_typical_, scaled_, step_;
     const Paths* known_ = nullptr;
     bool check_ = false;
     Path path_;
-    long end_ = -1;
+    Claim claim_;
+    std::size_t points_before_ = 0;
 };
 
 }  // namespace lawfit

@@ -1,0 +1,188 @@
+// Searches among paths against looking at every one, and claims that later paths put in doubt.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <lawfit/random.hpp>
+#include <lawfit/search/paths.hpp>
+
+#include "check.hpp"
+#include "problems.hpp"
+
+using namespace lawfit;
+using problems::uniform;
+
+namespace {
+
+constexpr int dimension = 3;
+using Point = std::vector<double>;
+
+double square_distance(const double* a, const double* b) {
+    double square = 0.0;
+    for (int i = 0; i < dimension; ++i) square += (a[i] - b[i]) * (a[i] - b[i]);
+    return square;
+}
+
+void section_against_all() {
+    Philox random(5, 0);
+    int differ = 0, found_some = 0, other_near = 0;
+    for (int trial = 0; trial < 60; ++trial) {
+        Section section(dimension, 1.0);
+        std::vector<Point> x, step;
+        std::vector<double> square;
+        std::vector<long> end;
+        const int size = 1 + 5 * trial;
+        const auto point = [&](double scale) {
+            Point p;
+            for (int i = 0; i < dimension; ++i) p.push_back(scale * (uniform(random) - 0.5));
+            return p;
+        };
+        const Point none(dimension, 0.0);
+        for (int k = 0; k < size; ++k) {
+            x.push_back(point(10.0));
+            step.push_back(point(uniform(random) < 0.5 ? 3.0 : 12.0));
+            square.push_back(square_distance(step.back().data(), none.data()));
+            end.push_back(k % 7 == 0 ? 1 : 0);
+            section.add(x.back().data(), step.back().data(), square.back(), end.back(), k);
+        }
+        section.publish();
+        for (int query = 0; query < 40; ++query) {
+            const Point at = point(10.0), along = point(6.0);
+            const double own = square_distance(along.data(), none.data()), reach = 0.7;
+            double least = INFINITY;
+            for (std::size_t k = 0; k < x.size(); ++k) {
+                double product = 0.0;
+                for (std::size_t i = 0; i < dimension; ++i) product += along[i] * step[k][i];
+                const double d = square_distance(at.data(), x[k].data());
+                if (d <= reach * reach * square[k] && own <= 16.0 * square[k] &&
+                    square[k] <= 16.0 * own && product >= 0.5 * std::sqrt(own * square[k]))
+                    least = std::min(least, d);
+            }
+            const Section::Found found = section.nearest(at.data(), along.data(), reach);
+            const bool any = std::isfinite(least);
+            differ += (found.path != Section::none) != any;
+            if (any) differ += std::fabs(found.square - least) > 1e-12 * least;
+            found_some += any;
+            double other = INFINITY;
+            for (std::size_t k = 0; k < x.size(); ++k)
+                if (end[k] != 1) other = std::min(other, square_distance(at.data(), x[k].data()));
+            differ += section.has_other_end(1, at.data(), 1.0) != (other <= 1.0);
+            other_near += other <= 1.0;
+        }
+    }
+    CHECK(differ == 0);
+    CHECK(found_some > 200);
+    CHECK(other_near > 200);
+}
+
+// Straight down from a point in the plane, nearly: heights 9, 8, ... 0 as the first coordinate falls.
+Path way(double y, double z, double slope) {
+    Path path;
+    for (int k = 0; k < 10; ++k) {
+        path.f.push_back(9.0 - k);
+        path.x.insert(path.x.end(), {9.0 - k, y + slope * k, z});
+    }
+    return path;
+}
+
+Claim claim_of(const Paths& paths, const Path& path, std::size_t k) {
+    const double* x = path.x.data() + k * dimension;
+    Point step;
+    for (int i = 0; i < dimension; ++i) step.push_back(x[i] - x[i - dimension]);
+    return paths.find(x, step.data(), path.f[k - 1], path.f[k]);
+}
+
+void claims() {
+    Paths paths(dimension);
+    paths.add(way(0.0, 0.0, 0.0), 0, 0);
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == -1);  // not yet published
+    paths.publish();
+    const Claim near = claim_of(paths, way(0.1, 0.0, 0.0), 5);
+    CHECK(near.end == 0 && near.owner == 0);
+    CHECK_CLOSE(near.distance, 0.1, 1e-12);
+    CHECK(claim_of(paths, way(0.6, 0.0, 0.0), 5).end == -1);    // beyond half a step
+    CHECK(claim_of(paths, way(-25.0, 0.0, 5.0), 5).end == -1);  // near, but another direction
+    // A path with another end forbids claims up to a share of the distance to it.
+    paths.add(way(2.0, 0.0, 0.0), 7, 1);
+    paths.publish();
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == -1);
+    CHECK(claim_of(paths, way(0.01, 0.0, 0.0), 5).end == 0);
+    CHECK(claim_of(paths, way(1.99, 0.0, 0.0), 5).end == 7);
+    // A way that goes on deeper is known there too.
+    Path deep = way(50.0, 0.0, 0.0);
+    for (double& f : deep.f) f -= 5.0;
+    paths.add(deep, 3, 2);
+    paths.publish();
+    CHECK(claim_of(paths, deep, 8).end == 3);
+    // What is forgotten is claimed no more.
+    paths.forget({0, 1, 0});
+    CHECK(claim_of(paths, way(1.99, 0.0, 0.0), 5).end == -1);
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == 0);
+    paths.distrust();
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == 0);
+    paths.distrust();
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == -1);
+    paths.distrust();
+    CHECK(claim_of(paths, way(0.0, 0.0, 0.0), 5).end == -1);
+}
+
+// Where the function is only like that of the paths, steps count as soon as ends differ.
+void like() {
+    Paths paths(dimension, true);
+    paths.add(way(0.0, 0.0, 0.0), 0);
+    paths.publish();
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == 0);
+    paths.add(way(8.0, 0.0, 0.0), 1);
+    paths.publish();
+    CHECK(claim_of(paths, way(0.1, 0.0, 0.0), 5).end == -1);
+    CHECK(claim_of(paths, way(0.02, 0.0, 0.0), 5).end == 0);
+    paths.add(way(1.4, 0.0, 0.0), 1);
+    paths.publish();
+    CHECK(claim_of(paths, way(0.02, 0.0, 0.0), 5).end == -1);
+}
+
+// Every claim that find() would not repeat is in doubt; one far from what was found is not.
+void doubts() {
+    Philox random(8, 0);
+    int missed = 0, in_doubt = 0, sure = 0;
+    for (int trial = 0; trial < 200; ++trial) {
+        Paths paths(dimension);
+        for (long owner = 0; owner < 20; ++owner)
+            paths.add(way(6.0 * uniform(random), 6.0 * uniform(random), 0.0),
+                      trial % 2 == 0 || owner < 15 ? 0 : 1, owner);
+        paths.publish();
+        std::vector<Path> ways;
+        std::vector<Claim> made;
+        for (int k = 0; k < 40; ++k) {
+            ways.push_back(way(6.0 * uniform(random), 6.0 * uniform(random), 0.0));
+            made.push_back(claim_of(paths, ways.back(), 6));
+            if (made.back().end >= 0) paths.count(made.back());
+        }
+        const Path news = way(6.0 * uniform(random), 6.0 * uniform(random), 0.0);
+        std::vector<char> doubtful(made.size(), 0);
+        paths.doubt(made, {{&news, 2}}, doubtful);
+        paths.add(news, 2, 20);
+        for (long owner = 21; owner < 32; ++owner)  // enough for it to be published
+            paths.add(way(900.0 + static_cast<double>(owner), 0.0, 0.0), 0, owner);
+        paths.publish();
+        for (std::size_t k = 0; k < made.size(); ++k) {
+            if (made[k].end < 0) continue;
+            const bool stands = claim_of(paths, ways[k], 6).end == made[k].end;
+            missed += !stands && doubtful[k] == 0;
+            in_doubt += doubtful[k] != 0;
+            sure += doubtful[k] == 0;
+        }
+    }
+    CHECK(missed == 0);
+    CHECK(in_doubt > 20);
+    CHECK(sure > 5);
+}
+
+}  // namespace
+
+void run_tests() {
+    section_against_all();
+    claims();
+    like();
+    doubts();
+}
