@@ -63,4 +63,4 @@ def _write_svg(figure: Any, out: io.BytesIO) -> None:
         engine.execute(figure)
         figure.set_layout_engine("none")
     figure.set_dpi(144)  # of parts that are dots
-    canvas.print_svg(out, metadata={"Date": None, "Creator": None})
+    canvas.print_svg(out, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
