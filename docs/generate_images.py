@@ -1,7 +1,10 @@
-"""Draws the pictures of the README and of the gallery from the runs that come with lawfit."""
+"""Draws the pictures of README, planner page and gallery from the runs that come with lawfit."""
 
 from __future__ import annotations
 
+import base64
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,10 @@ import lawfit as lf
 from lawfit import plots
 from lawfit.plots.style import COLORS, FAINT, log_axis, log_ticks, styled
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.browser import Browser, find_chromium
+
 OUT = Path(__file__).parent / "images"
 
 
@@ -24,6 +31,7 @@ def main() -> None:
     """Write what is in ``docs/images``."""
     OUT.mkdir(exist_ok=True)
     fit = lf.fit("chinchilla", lf.datasets.load("simulated_chinchilla"))
+    planner(fit)
     with styled():
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9))
         plots.against_runs(fit, ax=left)
@@ -127,6 +135,32 @@ def isoflop() -> Any:
     right.set(xlabel="budget (FLOP)", ylabel="tokens per parameter at the best")
     right.legend(fontsize=8)
     return figure
+
+
+def planner(fit: lf.Fit) -> None:
+    """Photograph the page of docs/planner_page.md, where there is a Chromium."""
+    program = find_chromium()
+    if program is None:
+        print("no Chromium: images/planner.png stays as it is")
+        return
+    over, limits = {"T": 1e12}, ["D <= 1.5e13"]
+    plan = lf.plan(fit, budget=1e24, cost="6*N*D + 2*N*T", over=over, constraints=limits)
+    units = {"cost": "FLOP", "T": "tokens served"}
+    sliders = {"budget": (1e21, 1e27), "T": (1e9, 1e15)}
+    browser = Browser(program)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "planner.html"
+        plan.page(path, draws=fit.bootstrap(300), sliders=sliders, units=units)
+        try:
+            browser.look(1120, 1200, "light")
+            browser.open(path)
+            browser.wait("document.documentElement.dataset.state === 'done'")
+            end = "document.querySelector('figcaption').getBoundingClientRect().bottom"
+            whole = {"x": 0, "y": 0, "width": 1120, "height": browser.run(end) + 16, "scale": 0.75}
+            taken = browser.ask("Page.captureScreenshot", clip=whole, captureBeyondViewport=True)
+        finally:
+            browser.close()
+    (OUT / "planner.png").write_bytes(base64.b64decode(taken["data"]))
 
 
 if __name__ == "__main__":
