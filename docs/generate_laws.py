@@ -48,8 +48,8 @@ data_filtering(epochs=25)                 # a pool of data seen up to 25 times
 sloth(skills=2)                           # benchmarks and families over two skills
 ```
 
-A law that is not here is written as its formula: [formulas.md](formulas.md). What papers on scaling
-offer beside laws is in [methods.md](methods.md). These pages are made from the entries by
+A law that is not here is written as its formula: [the formula language](formulas.md). What papers on scaling
+offer beside laws is in [methods beside the laws](methods.md). These pages are made from the entries by
 `docs/generate_laws.py`.
 """
 
@@ -64,7 +64,8 @@ def pages() -> dict[Path, str]:
 
 def index() -> str:
     """Return the first page: how to use the catalogue, and every law by theme."""
-    lines = [INTRODUCTION.rstrip(), ""]
+    counts = (f"[{theme}](laws/{theme}.md) {len(lf.laws(theme))}" for theme in themes())
+    lines = [INTRODUCTION.rstrip(), "", f"Themes and their numbers of laws: {', '.join(counts)}.", ""]
     for theme, about in themes().items():
         lines += [f"## [{theme}](laws/{theme}.md)", "", about, ""]
         lines += ["| law | predicts | from | paper |", "|---|---|---|---|"]
