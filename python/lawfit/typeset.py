@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from . import expression as ex
 from .formula import parse
 
-__all__ = ["latex", "latex_name", "latex_number"]
+__all__ = ["latex", "latex_equation", "latex_name", "latex_number"]
+
+SHORTEST = 30  # characters of LaTeX that are worth a letter
 
 _GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
@@ -41,6 +44,44 @@ def latex(formula: str | ex.Node) -> str:
         If the text is not of the formula language.
     """
     return _print(parse(formula) if isinstance(formula, str) else formula)[0]
+
+
+def latex_equation(left: str, formula: str | ex.Node, most: int = 240) -> str:
+    """Return an equation; what repeats in a long one gets a letter and a line of its own.
+
+    Parameters
+    ----------
+    left : str
+        LaTeX of what stands before the equals sign.
+    formula : str or Node
+    most : int
+        Characters of LaTeX up to which a formula stays whole.
+    """
+    tree = parse(formula) if isinstance(formula, str) else formula
+    taken = {n.text[0] for n in ex.walk(tree) if isinstance(n, ex.Name)}
+    letters = [c for c in "uvwxyz" if c not in taken]
+    parts: list[tuple[str, ex.Node]] = [(left, tree)]
+    while letters and sum(len(latex(node)) for _, node in parts) > most:
+        counts = Counter(
+            n for _, node in parts for n in ex.walk(node)
+            if isinstance(n, ex.Apply) and not _is_bound(n)
+        )  # fmt: skip
+        saved = {n: (k - 1) * len(latex(n)) for n, k in counts.items() if len(latex(n)) >= SHORTEST}
+        if max(saved.values(), default=0) == 0:
+            break
+        most_saved = max(saved, key=lambda n: saved[n])
+        letter = letters.pop(0)
+        parts = [(name, ex.substitute(node, most_saved, ex.Name(letter))) for name, node in parts]
+        parts.append((letter, most_saved))
+    if len(parts) == 1:
+        return f"{left} = {latex(tree)}"
+    lines = (f"{name} &= {latex(node)}" for name, node in parts)
+    return r"\begin{align*} " + r" \\ ".join(lines) + r" \end{align*}"
+
+
+def _is_bound(node: ex.Node) -> bool:
+    """Tell whether a part holds the index of a sum, which has no meaning outside of it."""
+    return any(isinstance(n, ex.Bound) for n in ex.walk(node))
 
 
 def latex_name(name: str) -> str:
