@@ -51,7 +51,12 @@ def _visit_math(self: Any, node: Any) -> None:
 
 def _visit_math_block(self: Any, node: Any) -> None:
     self.body.append('<div style="overflow-x: auto; padding: 0.4rem 0">')
-    self.body.append(convert(node.astext(), display="block") + "</div>")
+    set_in_columns = convert(node.astext(), display="block")
+    for side in ("left", "right"):  # browsers know this of style sheets only
+        set_in_columns = set_in_columns.replace(
+            f'columnalign="{side}"', f'style="text-align: {side}"'
+        )
+    self.body.append(set_in_columns + "</div>")
     raise _skip()
 
 

@@ -47,7 +47,7 @@ where it predicts nothing.
 
 The halves of a table are not a random sample: runs share data, code and seeds, and each table has
 one border. Differences of a few per cent of an error mean nothing. For intervals, more borders and
-paired differences see [selection.md](selection.md).
+paired differences see [choosing between laws](selection.md).
 
 This page is made by `python docs/generate_backtests.py`, which reads the published tables from the
 folder that `LAWFIT_DATA` names; they are not part of lawfit.

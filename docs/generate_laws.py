@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
 import lawfit as lf
 from lawfit.laws import themes
 from lawfit.listing import columns, span
-from lawfit.typeset import latex_name
+from lawfit.typeset import latex_equation, latex_name
 
 DOCS = Path(__file__).parent
+WIDTH = 88  # characters of code
 INTRODUCTION = """\
 # The catalogue of laws
 
@@ -48,9 +50,9 @@ data_filtering(epochs=25)                 # a pool of data seen up to 25 times
 sloth(skills=2)                           # benchmarks and families over two skills
 ```
 
-A law that is not here is written as its formula: [formulas.md](formulas.md). What papers on scaling
-offer beside laws is in [methods.md](methods.md). These pages are made from the entries by
-`docs/generate_laws.py`.
+A law that is not here is written as its formula: [the formula language](formulas.md). What papers
+on scaling offer beside laws is in [methods beside the laws](methods.md). These pages are made from
+the entries by `docs/generate_laws.py`.
 """
 
 
@@ -64,7 +66,13 @@ def pages() -> dict[Path, str]:
 
 def index() -> str:
     """Return the first page: how to use the catalogue, and every law by theme."""
-    lines = [INTRODUCTION.rstrip(), ""]
+    counts = (f"[{theme}](laws/{theme}.md) {len(lf.laws(theme))}" for theme in themes())
+    lines = [
+        INTRODUCTION.rstrip(),
+        "",
+        f"Themes and their numbers of laws: {', '.join(counts)}.",
+        "",
+    ]
     for theme, about in themes().items():
         lines += [f"## [{theme}](laws/{theme}.md)", "", about, ""]
         lines += ["| law | predicts | from | paper |", "|---|---|---|---|"]
@@ -99,8 +107,8 @@ def page(theme: str) -> str:
 def entry(law: lf.Law) -> list[str]:
     """Return the section of one law."""
     source = law.source
-    lines = [f"## {law.name}", "", f"$$ {latex_name(law.target)} = {law.latex} $$", ""]
-    lines += ["```text", f"{law.target} = {law.formula}", "```", ""]
+    lines = [f"## {law.name}", "", f"$$ {latex_equation(latex_name(law.target), law.tree)} $$", ""]
+    lines += ["```text", *wrapped(f"{law.target} = {law.formula}"), "```", ""]
     lines.append(
         f"{source.title}. [arXiv {source.arxiv}](https://arxiv.org/abs/{source.arxiv}), "
         f"{source.year}; {escaped(source.equation)}."
@@ -157,10 +165,19 @@ def example(law: lf.Law) -> list[str]:
     which = repr(law.published[0].name).replace("'", '"') if law.published else ""
     value = law.predict(law.coefficients(), point)[0]
     columns = ", ".join(f'"{name}": [{text(value)}]' for name, (value,) in point.items())
-    return [
-        f'law = lf.law("{law.name}")',
-        f"law.predict(law.coefficients({which}), {{{columns}}})  # {value:.4g}",
-    ]
+    call = f"law.predict(law.coefficients({which}), {{{columns}}})  # {value:.4g}"
+    if len(call) <= WIDTH:
+        return [f'law = lf.law("{law.name}")', call]
+    at = wrapped(f"at = {{{columns}}}", " " * 6)
+    predicted = f"law.predict(law.coefficients({which}), at)  # {value:.4g}"
+    return [f'law = lf.law("{law.name}")', *at, predicted]
+
+
+def wrapped(line: str, indent: str = "    ") -> list[str]:
+    """Break a line at blanks where it is wider than a page of the site."""
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def middle(variable: lf.Variable) -> float | str:
@@ -174,7 +191,11 @@ def middle(variable: lf.Variable) -> float | str:
 
 def text(value: float | str) -> str:
     """Return a value as Python reads it."""
-    return f'"{value}"' if isinstance(value, str) else f"{value:.15g}"
+    if isinstance(value, str):
+        return f'"{value}"'
+    plain, power = f"{value:.15g}", f"{value:e}"
+    mantissa, _, exponent = power.partition("e")
+    return plain if abs(value) < 1e5 else f"{float(mantissa):.15g}e{int(exponent)}"
 
 
 def row(*cells: str) -> str:

@@ -47,7 +47,7 @@ def test_every_law_has_its_section_and_an_example_that_runs(theme: str) -> None:
     blocks = code(path)
     assert len(blocks) == len(lf.laws(theme))
     for name, block in zip(lf.laws(theme), blocks, strict=True):
-        first, last = block.strip().split("\n")
+        first, last = block.strip().rsplit("\n", 1)
         scope: dict[str, Any] = {"lf": lf}
         exec(first, scope)
         assert scope["law"] is lf.law(name)

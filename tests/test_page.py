@@ -346,3 +346,14 @@ def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert run([*words[:4], "--target-loss", "2.5", "--page", str(out)]) == 2
     assert "plan with budget=" in capsys.readouterr().err
+
+    runs, saved = tmp_path / "runs.csv", tmp_path / "fit.json"
+    table = lf.datasets.load("simulated_chinchilla")
+    rows = zip(*(table[name] for name in table), strict=True)
+    runs.write_text("\n".join([",".join(table), *(",".join(map(str, row)) for row in rows)]))
+    lf.fit("chinchilla", lf.read(runs), starts=5).save(saved)
+    words = ["plan", str(saved), "--budget", "1e22", "--runs", str(runs), "--bootstrap", "20"]
+    assert run([*words, "--page", str(out)]) == 0
+    text = out.read_text(encoding="utf-8")
+    start = text.index('"draws": ') + len('"draws": ')
+    assert len(json.JSONDecoder().raw_decode(text, start)[0]) == 20  # of the bootstrap

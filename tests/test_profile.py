@@ -11,6 +11,7 @@ import pytest
 
 import lawfit as lf
 from lawfit import _core
+from lawfit.uncertainty import contour
 from lawfit.uncertainty.elimination import invert
 
 LINE = lf.Law("a + b * x", parameters=["a", "b"], variables=["x"])
@@ -221,6 +222,20 @@ def test_contours(free_fit: lf.Fit) -> None:
     assert both.points[:, 1].min() < low
     assert both.points[:, 1].max() > high
     assert (both.points[:, 0] > 0).all()
+
+
+def test_contours_together(free_fit: lf.Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several pairs and levels on shared rays are the regions of long walks one by one."""
+    pairs, levels = [("A", "alpha"), ("beta", "E")], [0.68, 0.95]
+    together = contour.contours(free_fit, pairs, levels, points=8)
+    monkeypatch.setattr(contour, "STEPS", 40)
+    for pair, regions in zip(pairs, together, strict=True):
+        for level, found in zip(levels, regions, strict=True):
+            alone = free_fit.contour(*pair, level, points=8)
+            assert (found.names, found.confidence_level) == (pair, level)
+            size = np.ptp(alone.points, axis=0)
+            np.testing.assert_allclose(found.points / size, alone.points / size, atol=1e-3)
+    assert contour.contours(free_fit, [], levels) == []
 
 
 def test_better_is_not_seen_without_reason(free_fit: lf.Fit) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import lawfit as lf
-from lawfit.typeset import latex, latex_name, latex_number
+from lawfit.typeset import latex, latex_equation, latex_name, latex_number
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,16 @@ def test_braces_and_brackets_match_in_every_law() -> None:
         assert text.count("{") == text.count("}"), name
         assert text.count(r"\left") == text.count(r"\right"), name
         assert text.count(r"\begin{cases}") == text.count(r"\end{cases}"), name
+
+
+def test_what_repeats_in_a_long_formula_gets_a_letter() -> None:
+    assert latex_equation("y", "E + A / N**alpha") == f"y = {latex('E + A / N**alpha')}"
+    long = "(1 + g * exp(-h * (N / D - 1)))"
+    text = latex_equation("y", f"E + A / {long}**alpha + B * {long}**beta / (u + {long})", most=80)
+    assert text == (
+        r"\begin{align*} y &= E + \frac{A}{v^{\alpha}} + \frac{B \, v^{\beta}}{u + v} \\ "
+        rf"v &= {latex(long)} \end{{align*}}"  # u is taken
+    )
+    of_k = "exp(b * k) / (1 + exp(b * k) * (1 + exp(b * k)))"
+    index = f"sum(a * {of_k} + c * {of_k} for k in range(1, 4))"
+    assert "align" not in latex_equation("y", index, most=20)  # k means nothing outside

@@ -22,12 +22,13 @@ from .tables import checked, named
 if TYPE_CHECKING:
     from .problem import Problem
     from .uncertainty.bootstrap import Bootstrap
+    from .uncertainty.contour import Contour
     from .uncertainty.covariance import Covariance
     from .uncertainty.derived import Derived
     from .uncertainty.diagnosis import Diagnosis
     from .uncertainty.jackknife import Jackknife
     from .uncertainty.prediction import Prediction
-    from .uncertainty.profile import Contour, Profile
+    from .uncertainty.profile import Profile
 
 __all__ = ["Fit", "Starts", "load"]
 
@@ -241,8 +242,8 @@ class Fit:
     def contour(
         self, first: str, second: str, confidence_level: float = 0.95, **options: Any
     ) -> Contour:
-        """Return a joint region of two parameters; see `lawfit.uncertainty.profile.contour`."""
-        from .uncertainty.profile import contour
+        """Return a joint region of two parameters; see `lawfit.uncertainty.contour.contour`."""
+        from .uncertainty.contour import contour
 
         return contour(self, first, second, confidence_level, **checked(contour, options))
 

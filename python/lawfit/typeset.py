@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from . import expression as ex
 from .formula import parse
 
-__all__ = ["latex", "latex_name", "latex_number"]
+__all__ = ["latex", "latex_equation", "latex_name", "latex_number"]
+
+SHORTEST = 30  # characters of LaTeX that are worth a letter
 
 _GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
@@ -41,6 +44,64 @@ def latex(formula: str | ex.Node) -> str:
         If the text is not of the formula language.
     """
     return _print(parse(formula) if isinstance(formula, str) else formula)[0]
+
+
+def latex_equation(left: str, formula: str | ex.Node, most: int = 220) -> str:
+    """Return an equation; parts of a long one get a letter and a line of their own.
+
+    Parameters
+    ----------
+    left : str
+        LaTeX of what stands before the equals sign.
+    formula : str or Node
+    most : int
+        Characters of LaTeX up to which a formula stays whole.
+    """
+    tree = parse(formula) if isinstance(formula, str) else formula
+    taken = {n.text[0] for n in ex.walk(tree) if isinstance(n, ex.Name)}
+    letters = [c for c in "uvwxyz" if c not in taken]
+    parts: list[tuple[str, ex.Node]] = [(left, tree)]
+    while len(latex(parts[0][1])) > most:
+        chosen = (_repeated(parts) or _raised(parts[0][1]))[: len(letters)]
+        if not chosen:
+            break
+        for part in chosen:
+            name = ex.Name(letters.pop(0))
+            parts = [(who, ex.substitute(node, part, name)) for who, node in parts]
+            parts.append((name.name, part))
+    if len(parts) == 1:
+        return f"{left} = {latex(tree)}"
+    lines = (f"{name} &= {latex(node)}" for name, node in parts)
+    return r"\begin{align*} " + r" \\ ".join(lines) + r" \end{align*}"
+
+
+def _repeated(parts: list[tuple[str, ex.Node]]) -> list[ex.Node]:
+    """Return what saves most if it is written once."""
+    counts = Counter(n for _, node in parts for n in ex.walk(node) if _is_long(n))
+    saved = {n: (k - 1) * len(latex(n)) for n, k in counts.items() if k > 1}
+    return [max(saved, key=lambda n: saved[n])] if saved else []
+
+
+def _raised(tree: ex.Node) -> list[ex.Node]:
+    """Return the bases of powers that are long, all of about one length, outermost only.
+
+    They are effective parameters or tokens, often.
+    """
+    powers = (n for n in ex.walk(tree) if isinstance(n, ex.Apply) and n.function == "pow")
+    bases = {n.arguments[0]: len(latex(n.arguments[0])) for n in powers if _is_long(n.arguments[0])}
+    longest = max(bases.values(), default=0)
+    chosen: list[ex.Node] = []
+    for base, length in bases.items():
+        if 2 * length >= longest and not any(base in ex.walk(other) for other in chosen):
+            chosen.append(base)
+    return chosen
+
+
+def _is_long(node: ex.Node) -> bool:
+    """Tell whether a part is worth a letter; the index of a sum means nothing outside of it."""
+    if not isinstance(node, ex.Apply) or len(latex(node)) < SHORTEST:
+        return False
+    return not any(isinstance(n, ex.Bound) for n in ex.walk(node))
 
 
 def latex_name(name: str) -> str:

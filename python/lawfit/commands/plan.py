@@ -15,6 +15,7 @@ from ..planning.plan import Plan, plan
 from ..result import Fit, load
 from ..runs import read
 from ..saving import write_json
+from ..uncertainty.bootstrap import Bootstrap
 from .common import (
     many,
     number,
@@ -150,29 +151,33 @@ def plan_command(
     if not quiet:
         tell(made.summary())
     data = made.to_dict()
-    if bootstrap:
-        data["intervals"] = _with_intervals(made, bootstrap, threads, quiet)
+    boot = _draws(made, bootstrap, threads, quiet) if bootstrap else None
+    if boot is not None:
+        data["intervals"] = _with_intervals(made, boot, threads, quiet)
     if limits is not None:
         data["along"] = _with_line(made, limits, threads, quiet)
     if json_out is not None:
         write_json(json_out, data)
     if page_out is not None:
-        made.page(page_out)
+        made.page(page_out, draws=boot)
+
+
+def _draws(made: Plan, count: int, threads: int | None, quiet: bool) -> Bootstrap:
+    assert made._fit is not None
+    with progress_bar("bootstrap draws", quiet) as progress:
+        return made._fit.bootstrap(count, rng=made._fit.seed, threads=threads, progress=progress)
 
 
 def _with_intervals(
-    made: Plan, count: int, threads: int | None, quiet: bool
+    made: Plan, boot: Bootstrap, threads: int | None, quiet: bool
 ) -> dict[str, list[float]]:
     """Plan the draws of a bootstrap again, and print the intervals."""
-    assert made._fit is not None
-    with progress_bar("bootstrap draws", quiet) as progress:
-        boot = made._fit.bootstrap(count, rng=made._fit.seed, threads=threads, progress=progress)
     with progress_bar("draws planned", quiet) as progress:
         planned = made.draws(boot, threads=threads, progress=progress)
     ends = planned.intervals()
     if not quiet:
         checks = f"{planned.checked} searched anew, {planned.missed} of them better elsewhere"
-        tell(f"95 % intervals from {count:,} bootstrap draws, each planned again ({checks}):")
+        tell(f"95 % intervals from {len(boot):,} bootstrap draws, each planned again ({checks}):")
         width = max(map(len, ends))
         for name, (low, high) in ends.items():
             tell(f"  {name:<{width}}  {low:.5g} to {high:.5g}")

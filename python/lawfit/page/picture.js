@@ -153,13 +153,15 @@ function contour(svg, settings, made, flat, width, height) {
   const excess = fields[0].map((f) => (f - best - room) / room);
   inside.append(element("path", { class: "barred", d: areas(belowZero(broken.map((g) => -g), FINE)) }));
   inside.append(element("path", { class: "flat", d: areas(belowZero(excess.map((e, k) => Math.max(e, 10 * broken[k])), FINE)) }));
-  const labels = [];
+  const o = made.optima[0].x;
+  const dot = [place[0](o[p]), place[1](o[q])];
+  const labels = [dot];
   for (const share of [-0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]) {
     const level = best + share * Math.abs(best);
     const segments = crossings(fields[0].map((f) => f - level), FINE);
     if (!segments.length) continue;
     inside.append(element("path", { class: "level", d: lines(segments) }));
-    // Labels stand along the rising diagonal, where the lines lie across.
+    // Labels stand along the rising diagonal, where the lines lie across, away from the dot.
     const centre = ([[a, b], [c, d]]) => Math.abs((a + c) / 2 - (b + d) / 2);
     const at = segments.reduce((one, other) => (centre(other) < centre(one) ? other : one));
     const [px, py] = where(at[0]);
@@ -174,8 +176,7 @@ function contour(svg, settings, made, flat, width, height) {
     inside.append(element("path", { class: k === 0 ? "budget" : "limit", d: lines(segments) }));
   });
   inside.append(element("path", { class: "edge", d: lines(crossings(excess.map((e, k) => (broken[k] > 0 ? NaN : e)), FINE)) }));
-  const o = made.optima[0].x;
-  outside.append(element("circle", { class: "best", cx: place[0](o[p]), cy: place[1](o[q]), r: 6 }));
+  outside.append(element("circle", { class: "best", cx: dot[0], cy: dot[1], r: 6 }));
 }
 
 // With one continuous variable: the loss along it.

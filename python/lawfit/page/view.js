@@ -18,7 +18,7 @@ function powerOfTen(value, digits) {
   return plain === "1" ? power : `${plain} × ${power}`;
 }
 
-// A number to be read: 71.38 billion, 10²⁴, 1.964.
+// A number to be read: 71.38 billion, 10²⁴, 220,871, 1.964.
 function amount(value, digits = 4) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -26,7 +26,20 @@ function amount(value, digits = 4) {
   for (const [unit, name] of [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]]) {
     if (size >= unit * (1 - 0.5 * 10 ** -digits)) return `${Number((value / unit).toPrecision(digits))} ${name}`;
   }
-  return String(Number(value.toPrecision(Math.max(digits, size >= 1 ? Math.ceil(Math.log10(size + 1)) : digits))));
+  const text = String(Number(value.toPrecision(Math.max(digits, size >= 1 ? Math.ceil(Math.log10(size + 1)) : digits))));
+  return size < 1e4 ? text : text.replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+// A loss, with zeros at its end, so that two of them have as many digits.
+function lossText(value) {
+  const size = Math.abs(value);
+  return size >= 1e-3 && size < 1e4 ? value.toPrecision(5) : amount(value, 5);
+}
+
+// What stands in a field: 1e12 in place of 1000000000000.
+function typed(value) {
+  const [plain, power] = [String(value), value.toExponential()].map((text) => text.replace("e+", "e"));
+  return Math.abs(value) >= 1e6 && power.length < plain.length ? power : plain;
 }
 
 // A tick: short enough for a narrow screen.
@@ -87,7 +100,7 @@ function sliderField(s, k) {
   const show = (typing = false) => {
     const value = settings.sliders[s.name];
     range.value = to(value);
-    if (!typing) number.value = String(value).replace("e+", "e");
+    if (!typing) number.value = typed(value);
     shown.textContent = withUnit(value, s.unit);
     range.setAttribute("aria-valuetext", shown.textContent);
     error.hidden = true;
@@ -140,28 +153,28 @@ function headline(made) {
       : `No plan is possible: ${made.conflict} cannot hold.`;
   }
   const parts = DATA.shown.filter((s) => s.planned).map((s) => `${s.name} = ${withUnit(made.best[s.name], s.unit)}`);
-  return `Best plan: ${[...parts, `loss ${amount(made.best.loss, 5)}`].join(", ")}.`;
+  return `Best plan: ${[...parts, `loss ${lossText(made.best.loss)}`].join(", ")}.`;
 }
 
 function table(made, flat, intervals) {
   const body = $("rows");
   body.replaceChildren();
   if (made.best === null) return;
-  const pair = (ends, unit, digits = 4) => {
+  const pair = (ends, unit, shown = amount) => {
     if (!ends) return "–";
-    const [low, high] = ends.map((x) => amount(x, digits));
+    const [low, high] = ends.map((x) => shown(x));
     return (low === high ? low : `${low} to ${high}`) + (unit ? ` ${unit}` : "");
   };
   for (const name of [...DATA.shown.map((s) => s.name), "loss", "cost"]) {
     const unit = unitOf(name);
     const values = flat.values[name];
-    const region = name === "loss" ? `up to ${amount(flat.threshold, 5)}`
+    const region = name === "loss" ? `up to ${lossText(flat.threshold)}`
       : values ? values.map((x) => amount(x)).join(", ") : pair(flat.ranges[name], unit);
     const cell = (label, text) => make("td", { attributes: { "data-label": label } }, text);
-    const best = name === "loss" ? amount(made.best.loss, 6) : withUnit(made.best[name], unit);
+    const best = name === "loss" ? lossText(made.best.loss) : withUnit(made.best[name], unit);
     body.append(make("tr", {}, make("th", { scope: "row" }, name), cell("Best", best),
       cell(DATA.draws.length ? $("interval-head").textContent : "Interval",
-        !DATA.draws.length ? "no draws" : intervals === null ? "…" : pair(intervals[name], unit, name === "loss" ? 5 : 4)),
+        !DATA.draws.length ? "no draws" : intervals === null ? "…" : pair(intervals[name], unit, name === "loss" ? lossText : amount)),
       cell($("flat-head").textContent, region)));
   }
 }
@@ -199,7 +212,7 @@ function update() {
   $("headline").textContent = headline(made);
   $("headline").classList.toggle("impossible", made.best === null);
   $("warnings").replaceChildren(...(made.best === null ? [] : warningsFor(made)).map((w) => make("li", {}, w)));
-  $("binding").textContent = made.best === null || !made.binding.length ? "" : `Limited by ${made.binding.join(" and ")}.`;
+  $("binding").textContent = made.best === null || !made.binding.length ? "" : `Limited by ${made.binding.map((limit) => (limit === "cost <= budget" ? "the budget" : limit)).join(" and ")}.`;
   table(made, flat, null);
   redraw = () => draw($("picture"), settings, made, flat);
   redraw();
@@ -229,7 +242,7 @@ function update() {
     exact(made, flat, intervals, failed, true);
     const [low, high] = intervals.loss ?? [NaN, NaN];
     $("sure").textContent = !plans.length ? "No draw has a plan here."
-      : `The loss lies between ${amount(low, 5)} and ${amount(high, 5)} in ${100 * DATA.confidence} % of the draws` +
+      : `The loss lies between ${lossText(low)} and ${lossText(high)} in ${100 * DATA.confidence} % of the draws` +
         (failed > 0 ? `; ${(100 * failed).toPrecision(2)} % of the draws have no plan.` : ".");
   };
   $("sure").textContent = "";

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..tables import named
+from ..uncertainty.contour import contours as regions_of
 from .style import COLORS, FAINT, is_wide, layout_of, log_axis, styled, symbol
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def contours(
     """
     if pairs is None:
         pairs = _strongest(fit)
+    each = regions_of(fit, pairs, sorted(confidence_levels, reverse=True), points=points)
     rows, columns = layout_of(len(pairs))
     with styled() as plt:
         _, axes = plt.subplots(
@@ -176,15 +178,14 @@ def contours(
         )
         for ax in axes.ravel()[len(pairs) :]:
             ax.axis("off")
-        for ax, (first, second) in zip(axes.ravel(), pairs, strict=False):
-            for k, level in enumerate(sorted(confidence_levels, reverse=True)):
-                found = fit.contour(first, second, level, points=points)
+        for ax, (first, second), regions in zip(axes.ravel(), pairs, each, strict=False):
+            for k, found in enumerate(regions):
                 line = found.points[np.isfinite(found.points).all(axis=1)]
                 if found.closed:
                     line = np.vstack([line, line[:1]])
                     ax.fill(line[:, 0], line[:, 1], color=COLORS[0], alpha=0.15, linewidth=0)
                 ax.plot(line[:, 0], line[:, 1], color=COLORS[0], linestyle="--" if k else "-",
-                        label=f"{level:.0%}")  # fmt: skip
+                        label=f"{found.confidence_level:.0%}")  # fmt: skip
             ax.plot(fit.params[first], fit.params[second], "+", color=COLORS[1], markersize=9,
                     mew=1.8)  # fmt: skip
             for which in "xy":

@@ -21,7 +21,9 @@ def plain(value: float, digits: int = 4) -> str:
 
 
 def extent(low: float, high: float) -> str:
-    """Return "2 to 32": the ends of a column, without zeros that say nothing."""
+    """Return "2 to 32": the ends of a column, without zeros that say nothing; counts in full."""
+    if all(float(v).is_integer() and abs(v) < 1e7 for v in (low, high)):
+        return f"{low:,.0f} to {high:,.0f}"
     ends = [f"{v:.4g}" if 1e-5 <= abs(v) < 1e4 or v == 0 else plain(v) for v in (low, high)]
     return " to ".join(ends)
 

@@ -37,16 +37,30 @@ def draw(sketch: Sketch) -> Figure:
         before = set(plt.get_fignums())
         try:
             figure = figure_of(np.ravel(sketch.plot())[0])
-            FigureCanvasAgg(figure)
             broad = bool(figure.get_figwidth() > BROAD)
             out = io.BytesIO()
             with rc_context({"svg.hashsalt": "lawfit", "svg.fonttype": "path"}):
-                figure.savefig(out, format="svg", dpi=144, metadata={"Date": None, "Creator": None})
+                _write_svg(figure, out)
             if out.tell() <= LARGEST:
                 return Figure(out.getvalue(), "image/svg+xml", sketch.alt, sketch.caption, broad)
             out = io.BytesIO()
+            FigureCanvasAgg(figure)
             figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
             return Figure(out.getvalue(), "image/png", sketch.alt, sketch.caption, broad)
         finally:
             for number in set(plt.get_fignums()) - before:
                 plt.close(number)
+
+
+def _write_svg(figure: Any, out: io.BytesIO) -> None:
+    """Write what `savefig` would; that draws twice, the first time for the layout alone."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas = FigureCanvasSVG(figure)
+    figure.set_dpi(72)  # the unit of an SVG, in which it is laid out
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    figure.set_dpi(144)  # of parts that are dots
+    canvas.print_svg(out, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]

@@ -71,6 +71,7 @@ footer { padding-bottom: 3rem; margin-top: 2.5rem; font-size: .88rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   figure img { max-height: 21cm; min-width: 0; }
   .formula, .label { break-inside: avoid; } .label { break-after: avoid; } }
+mtd[columnalign="left"] { text-align: left; } mtd[columnalign="right"] { text-align: right; }
 """.strip()
 
 

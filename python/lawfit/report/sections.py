@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..progress import Progress, reporter
-from ..typeset import latex_name
+from ..typeset import latex_equation, latex_name
 from .blocks import Block, Code, Formula, Items, Note, Paragraph, Section, Table
 from .checklist import fill
 from .digits import extent, interval, plain, rounded
@@ -93,7 +93,7 @@ def _optional(make: Callable[[], Block]) -> Iterator[Block]:
 def _formula(m: Material) -> Iterator[Block | Sketch]:
     law = m.law
     left = latex_name(m.fit.target)
-    yield Formula(f"{left} = {law.latex}", f"{m.fit.target} = {law.formula}")
+    yield Formula(latex_equation(left, law.tree), f"{m.fit.target} = {law.formula}")
     if law.source.title:
         s = law.source
         where = f", arXiv {s.arxiv}" if s.arxiv else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..distribution import Job, cut, share
 from ..errors import InputError, Interrupted
-from ..execution import MAX_EVALUATIONS, TOLERANCE, workers_from
+from ..execution import MAX_EVALUATIONS, TOLERANCE
 from ..tables import named
-from .contributions import Contributions, contributions, problem_of
-from .covariance import active_coordinates, bread_inverse, covariance, degrees_of_freedom
-from .covariance import dispersion as estimated_dispersion
+from .contributions import problem_of
+from .covariance import active_coordinates, bread_inverse
 from .derived import Quantity, What, standard_error
 from .elimination import QUANTITY, eliminate, linear_formula, solvable
-from .quantiles import check_level, joint_quantile, two_sided
+from .quantiles import check_level, two_sided
+from .rays import Setting, Side, crossing, lower_at, roots, setting_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -28,13 +27,11 @@ if TYPE_CHECKING:
     from ..problem import Problem
     from ..result import Fit
 
-__all__ = ["Contour", "Profile", "contour", "profile", "profiles"]
+__all__ = ["Profile", "profile", "profiles"]
 
 Floats = NDArray[np.float64]
 
-ENDS = ("reached", "open", "bound", "failed")
 POINTS = 14  # to either side
-LOWER = 1e-9  # by how much of the dispersion an objective must be lower to count as another minimum
 
 
 @dataclass(frozen=True)
@@ -105,10 +102,10 @@ class Profile:
             )
         level = two_sided(confidence_level, self.dof)
         middle = int(np.argmin(np.abs(self._coordinate - self._center)))
-        low = _crossing(
+        low = crossing(
             -self._coordinate[middle::-1], -self.root[middle::-1], self._slope[middle::-1], level
         )
-        high = _crossing(self._coordinate[middle:], self.root[middle:], self._slope[middle:], level)
+        high = crossing(self._coordinate[middle:], self.root[middle:], self._slope[middle:], level)
         ends = []
         for side, found in ((0, None if low is None else -low), (1, high)):
             if found is None:
@@ -139,172 +136,7 @@ class Profile:
         return tuple(found)
 
 
-@dataclass(frozen=True)
-class Contour:
-    """Where the objective, minimised over all other parameters, has one height.
-
-    Attributes
-    ----------
-    names : tuple of str
-    points : ndarray of shape (n, 2)
-        Natural units, in order around the estimate; nan where the data set no limit in that
-        direction.
-    estimate : tuple of float
-    confidence_level : float
-        Of both parameters together.
-    closed : bool
-    better : dict of str to float, or None
-        As of a `Profile`.
-    """
-
-    names: tuple[str, str]
-    points: Floats
-    estimate: tuple[float, float]
-    confidence_level: float
-    closed: bool
-    better: dict[str, float] | None
-
-
 # --- profiles of parameters -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """What all profiles of one fit share."""
-
-    fit: Fit
-    problem: Problem
-    x: Floats
-    rows: Contributions
-    dof: float
-    dispersion: float
-    reach: float
-    height: float
-    threads: int
-    executor: Executor | None = None
-
-    @property
-    def coordinate_names(self) -> tuple[str, ...]:
-        scale = ("scale",) if self.problem.settings.scale == "fitted" else ()
-        return (*self.problem.free, *scale)
-
-    def is_log(self, k: int) -> bool:
-        return k >= len(self.problem.free) or self.problem._is_log(self.problem.free[k])
-
-    def steps(self) -> Floats:
-        """Return the change of each coordinate that lifts the root by about 1."""
-        active = active_coordinates(self.fit, self.problem)
-        variance = np.full(self.problem.dimension, np.nan)
-        variance[active] = self.dispersion * np.diag(bread_inverse(self.rows, active))
-        step = np.sqrt(variance)
-        usable = np.isfinite(step) & (step > 0.0)
-        return np.where(usable, step, 0.1 * np.maximum(1.0, np.abs(self.x)))
-
-    def walk(
-        self, origin: Floats, directions: Floats, problem: Problem, starts: Floats | None
-    ) -> _core.RayPoints:
-        """Walk along rays of a problem; far ends of the fit's own coordinates are known."""
-        far = np.abs(directions)
-        reach = np.full(len(directions), 1e4)
-        for k in range(len(self.coordinate_names) if problem is self.problem else 0):
-            if self.is_log(k):  # a factor of 10^22 is as good as 0 or infinity
-                with np.errstate(divide="ignore"):
-                    reach = np.minimum(reach, 50.0 / far[:, k])
-        arguments = problem.objective_arguments(starts)
-        heights = (self.dispersion, self.height / POINTS, self.height)
-        if self.executor is not None:
-            data = (arguments, origin, heights)
-            return _walk_elsewhere(self.executor, data, directions, reach, max(self.threads, 1))
-        found = _walk(
-            (_core.Objective(*arguments), origin, heights), (directions, reach), self.threads
-        )
-        if found["interrupted"]:
-            raise Interrupted("interrupted while walking along profiles")
-        return found
-
-
-def _walk_elsewhere(
-    executor: Executor, data: Any, directions: Floats, reach: Floats, threads: int
-) -> _core.RayPoints:
-    """Walk along each ray in some process of an executor."""
-    rays = cut(len(directions), 1, len(directions))
-    parts = [(directions[r.start : r.stop], reach[r.start : r.stop]) for r in rays]
-    outcome = share(executor, Job(_prepare, _walk, data, threads), parts)
-    if outcome.interrupted:
-        raise Interrupted("interrupted while walking along profiles")
-    found: list[Any] = list(outcome.results)
-    joined = {
-        name: np.concatenate([one[name] for one in found])
-        for name in ("t", "x", "objective", "slope", "status", "end")
-    }
-    ray = np.repeat(np.arange(len(found)), [len(one["t"]) for one in found])
-    evaluations = sum(one["evaluations"] for one in found)
-    return {**joined, "ray": ray, "evaluations": evaluations, "interrupted": False}  # type: ignore[typeddict-item]
-
-
-def _prepare(data: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (_core.Objective(*data[0]), *data[1:])
-
-
-def _walk(held: tuple[Any, ...], part: tuple[Floats, Floats], threads: int) -> _core.RayPoints:
-    arguments: tuple[Any, ...] = (*held[:2], *part, *held[2])  # objective, origin, rays, heights
-    arguments += (10 * POINTS, TOLERANCE, MAX_EVALUATIONS, threads, None)
-    return _core.walk_rays(*arguments)
-
-
-def _setting(
-    fit: Fit,
-    reach: float,
-    dispersion: float | str | None,
-    threads: int | None,
-    name: str | None,
-    executor: Executor | None = None,
-) -> _Setting:
-    problem, x = problem_of(fit)
-    rows = contributions(fit)
-    dof = degrees_of_freedom(fit, rows)
-    if dispersion is None:
-        unit = estimated_dispersion(fit, rows)
-        # The scale is a parameter of a likelihood: what it costs is in there already.
-        dof = math.inf if fit.scale_setting == "fitted" else dof
-    elif dispersion == "sandwich":
-        if name is None:
-            raise InputError('dispersion="sandwich" is that of one parameter or quantity')
-        unit = _sandwich_dispersion(fit, problem, x, rows, name)
-    else:
-        try:
-            unit = float(dispersion)
-        except (TypeError, ValueError):
-            unit = math.nan
-        if not (unit > 0.0 and math.isfinite(unit)):
-            raise InputError(
-                f"dispersion = {dispersion!r} must be a positive number, 'sandwich' or None"
-            )
-        dof = math.inf
-    check_level(reach)
-    return _Setting(
-        fit, problem, x, rows, dof, unit, reach, 1.02 * two_sided(reach, dof),
-        workers_from(threads), executor,
-    )  # fmt: skip
-
-
-def _sandwich_dispersion(
-    fit: Fit, problem: Problem, x: Floats, rows: Contributions, what: What
-) -> float:
-    """Return the ratio of a quantity's variance by sandwich and by the inverse Hessian."""
-    active = active_coordinates(fit, problem)
-    plain = np.zeros((problem.dimension, problem.dimension))
-    plain[np.ix_(active, active)] = bread_inverse(rows, active)
-    if what == "scale":
-        gradient = np.zeros(problem.dimension)
-        gradient[-1] = 1.0
-    else:
-        gradient = Quantity(problem, what).gradient(x)
-    wide = standard_error(gradient, covariance(fit, "sandwich").coordinate_matrix)
-    narrow = standard_error(gradient, plain)
-    if not (0.0 < narrow < math.inf and 0.0 < wide < math.inf):
-        raise InputError(f"the sandwich dispersion of {what!r} is not defined: it has no variance")
-    return (wide / narrow) ** 2
 
 
 def profiles(
@@ -318,8 +150,10 @@ def profiles(
 ) -> dict[str, Profile]:
     """Profile several parameters, in parallel; without names, all that were fitted."""
     if dispersion == "sandwich" and (names is None or len(names) != 1):
-        wanted = names if names is not None else _setting(fit, reach, 1.0, threads, None)
-        if isinstance(wanted, _Setting):
+        wanted = (
+            names if names is not None else setting_of(fit, reach, 1.0, threads, None, None, POINTS)
+        )
+        if isinstance(wanted, Setting):
             wanted = wanted.coordinate_names
         out: dict[str, Profile] = {}
         for name in wanted:
@@ -327,7 +161,7 @@ def profiles(
                 fit, [name], reach=reach, dispersion=dispersion, threads=threads, executor=executor
             )
         return out
-    s = _setting(fit, reach, dispersion, threads, names[0] if names else None, executor)
+    s = setting_of(fit, reach, dispersion, threads, names[0] if names else None, executor, POINTS)
     known = s.coordinate_names
     wanted = known if names is None else names
     at = []
@@ -346,7 +180,7 @@ def profiles(
     found = s.walk(s.x, directions, s.problem, fit._start_points)
     out = {}
     for i, (name, k) in enumerate(zip(wanted, at, strict=True)):
-        sides = [_Side.of(found, 2 * i + side) for side in (0, 1)]
+        sides = [Side.of(found, 2 * i + side) for side in (0, 1)]
         if k < len(s.problem.free):
             bounds = s.problem._by_name[s.problem.free[k]].bounds
         else:
@@ -411,7 +245,7 @@ def profile(
     value = quantity.value(x)
     if not math.isfinite(value):
         raise InputError(f"{quantity.name} is {value} at the fitted parameters")
-    s = _setting(fit, reach, dispersion, threads, what, executor)  # type: ignore[arg-type]
+    s = setting_of(fit, reach, dispersion, threads, what, executor, POINTS)  # type: ignore[arg-type]
     if problem.groups.column:
         raise InputError(
             "a derived quantity of a law with parameters by group cannot be profiled; "
@@ -432,76 +266,11 @@ def profile(
     return _profile_by_lines(s, quantity, value, error)
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One half of a profile, from the estimate outwards."""
-
-    t: Floats
-    x: Floats
-    objective: Floats
-    slope: Floats
-    end: str
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any], ray: int) -> _Side:
-        mine = found["ray"] == ray
-        return cls(
-            found["t"][mine],
-            found["x"][mine],
-            found["objective"][mine],
-            found["slope"][mine],
-            ENDS[found["end"][ray]],
-        )
-
-
-def _roots(s: _Setting, side: _Side, base: float) -> tuple[Floats, Floats]:
-    """Return the root at every point and its slope along t, the estimate included."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        root = np.sqrt(2.0 * np.maximum(side.objective - base, 0.0) / s.dispersion)
-        slope = side.slope / (s.dispersion * root)
-    t, root = np.concatenate([[0.0], side.t]), np.concatenate([[0.0], root])
-    slope = np.concatenate([[np.nan], slope])
-    kinked = s.problem.settings.loss._core()[3] == 0.0
-    if len(t) == 1:
-        return root, np.zeros(1)
-    secant = np.diff(root) / np.diff(t)
-    if kinked or not np.isfinite(slope[1:]).all():
-        slope[1:-1] = 0.5 * (secant[1:] + secant[:-1])
-        slope[-1] = secant[-1]
-    slope[0] = 2.0 * secant[0] - slope[1]
-    # Never steeper than keeps the cubic between two points monotone (Fritsch and Carlson 1980).
-    around = np.minimum(np.concatenate([secant, secant[-1:]]), np.concatenate([secant[:1], secant]))
-    return root, np.clip(slope, 0.0, 3.0 * np.maximum(around, 0.0))
-
-
-def _crossing(t: Floats, root: Floats, slope: Floats, level: float) -> float | None:
-    """Return the outermost t at which the cubic through the points reaches the level."""
-    below = np.flatnonzero(root < level)
-    k = int(below[-1])
-    if k + 1 >= len(root):
-        return None
-    h = t[k + 1] - t[k]
-
-    def cubic(u: float) -> float:
-        a, b = root[k], root[k + 1]
-        return float(
-            (1 + 2 * u) * (1 - u) ** 2 * a
-            + u**2 * (3 - 2 * u) * b
-            + h * u * (1 - u) * ((1 - u) * slope[k] - u * slope[k + 1])
-        )
-
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if cubic(middle) < level else (low, middle)
-    return float(t[k] + 0.5 * (low + high) * h)
-
-
 def _assemble(
-    s: _Setting,
+    s: Setting,
     name: str,
     held: int,
-    sides: list[_Side],
+    sides: list[Side],
     problem: Problem,
     origin: Floats,
     is_log: bool,
@@ -509,7 +278,7 @@ def _assemble(
     map_params: Any = None,
 ) -> Profile:
     base = s.fit.objective
-    parts = [_roots(s, side, base) for side in sides]
+    parts = [roots(s, side, base) for side in sides]
     center = origin[held]
     coordinate = np.concatenate([sides[0].x[::-1, held], [center], sides[1].x[:, held]])
     x = np.vstack([sides[0].x[::-1], origin[None], sides[1].x])
@@ -523,9 +292,9 @@ def _assemble(
     slope = np.concatenate([scaled[0][:0:-1], at_center, scaled[1][1:]])
     objective = np.concatenate([sides[0].objective[::-1], [base], sides[1].objective])
     params = problem.to_params(x) if map_params is None else map_params(x)
-    lowest = int(np.argmin(objective))
+    lowest = lower_at(s, objective)
     better = None
-    if objective[lowest] < base - LOWER * s.dispersion - 1e-12 * abs(base):
+    if lowest is not None:
         better = {n: float(v[lowest]) for n, v in params.items() if n in s.problem.names}
     limits = []
     for upper, end, infinite, bound in zip(
@@ -562,7 +331,7 @@ def _assemble(
 class _Replaced:
     """The problem with one parameter replaced by its formula in the quantity."""
 
-    def __init__(self, s: _Setting, solved: tuple[str, str]) -> None:
+    def __init__(self, s: Setting, solved: tuple[str, str]) -> None:
         self.s, self.name = s, solved[0]
         self.problem = eliminate(s.problem, *solved)
         self.at = self.problem.free.index(QUANTITY)
@@ -597,7 +366,7 @@ class _Replaced:
 
 
 def _profile_exact(
-    s: _Setting, quantity: Quantity, value: float, error: float, solved: tuple[str, str]
+    s: Setting, quantity: Quantity, value: float, error: float, solved: tuple[str, str]
 ) -> Profile:
     new = _Replaced(s, solved)
     origin = new.start(s.x, value)
@@ -606,11 +375,11 @@ def _profile_exact(
     found = s.walk(origin, directions, new.problem, origin[None])
     sides = []
     for ray in (0, 1):
-        side = _Side.of(found, ray)
+        side = Side.of(found, ray)
         inside = new.inside(new.back(side.x))
         if not inside.all():
             keep = slice(0, int(np.argmin(inside)))
-            side = _Side(
+            side = Side(
                 side.t[keep], side.x[keep], side.objective[keep], side.slope[keep], "failed"
             )
         sides.append(side)
@@ -622,7 +391,7 @@ def _profile_exact(
     return _assemble(s, quantity.name, new.at, sides, new.problem, origin, False, bounds, params)
 
 
-def _profile_by_lines(s: _Setting, quantity: Quantity, value: float, error: float) -> Profile:
+def _profile_by_lines(s: Setting, quantity: Quantity, value: float, error: float) -> Profile:
     """Hold the quantity by holding its linear approximation, renewed until it has its value."""
     size = s.steps()
     sides = []
@@ -660,7 +429,7 @@ def _profile_by_lines(s: _Setting, quantity: Quantity, value: float, error: floa
         points = np.array(xs).reshape(len(xs), s.problem.dimension)
         held = np.array([value + sign * u * error for u in ts])
         sides.append(
-            _Side(
+            Side(
                 np.array(ts),
                 np.column_stack([points, held]),
                 np.array(fs),
@@ -679,7 +448,7 @@ def _profile_by_lines(s: _Setting, quantity: Quantity, value: float, error: floa
 
 
 def _hold(
-    s: _Setting, quantity: Quantity, x: Floats, target: float, size: Floats
+    s: Setting, quantity: Quantity, x: Floats, target: float, size: Floats
 ) -> tuple[Floats, float] | None:
     """Return the minimum with the quantity at a value, None if it cannot be brought there."""
     f = math.inf
@@ -711,84 +480,3 @@ def _hold(
         ):
             return x, f
     return None
-
-
-# --- contours -------------------------------------------------------------------------------------
-
-
-def contour(
-    fit: Fit,
-    first: str,
-    second: str,
-    confidence_level: float = 0.95,
-    *,
-    points: int = 48,
-    dispersion: float | None = None,
-    threads: int | None = None,
-    executor: Executor | None = None,
-) -> Contour:
-    """Return the joint confidence region of two parameters, all others refitted.
-
-    Rays go out from the estimate in evenly spaced directions of the ellipse that the Hessian
-    predicts, and end where the statistic is twice the quantile of F(2, rows - parameters) (of
-    chi-square with 2 degrees of freedom for a likelihood). The region is taken to be seen whole
-    from the estimate.
-
-    Raises
-    ------
-    InputError
-        If the two are not different fitted parameters, or the level is not between 0 and 1.
-    """
-    check_level(confidence_level)
-    if not isinstance(points, (int, np.integer)) or points < 4:
-        raise InputError(f"points = {points!r} must be an integer of 4 or more")
-    s = _setting(fit, 0.999, dispersion, threads, None, executor)
-    known = s.coordinate_names
-    at = []
-    for name in (first, second):
-        leader = s.problem.leader.get(name, name)
-        if leader not in known:
-            raise InputError(f"{name!r} is not a fitted parameter; fitted: {named(known)}")
-        at.append(known.index(leader))
-    if at[0] == at[1]:
-        raise InputError(f"{first} and {second} are one parameter")
-    height = math.sqrt(joint_quantile(confidence_level, s.dof))
-    s = _Setting(**{**s.__dict__, "height": 1.02 * height})
-    active = active_coordinates(fit, s.problem)
-    full = np.zeros((s.problem.dimension, s.problem.dimension))
-    full[np.ix_(active, active)] = s.dispersion * bread_inverse(s.rows, active)
-    pair = full[np.ix_(at, at)]
-    try:
-        shape = np.linalg.cholesky(pair) if np.isfinite(pair).all() else None
-    except np.linalg.LinAlgError:
-        shape = None
-    if shape is None:
-        shape = np.diag(s.steps()[at])
-    angle = 2.0 * np.pi * np.arange(points) / points
-    directions = np.zeros((points, s.problem.dimension))
-    directions[:, at] = np.column_stack([np.cos(angle), np.sin(angle)]) @ shape.T
-    found = s.walk(s.x, directions, s.problem, fit._start_points)
-    out = np.full((points, 2), np.nan)
-    for ray in range(points):
-        side = _Side.of(found, ray)
-        root, slope = _roots(s, side, fit.objective)
-        t = _crossing(np.concatenate([[0.0], side.t]), root, slope, height)
-        if t is not None:
-            out[ray] = s.x[at] + t * directions[ray, at]
-    for i in (0, 1):
-        if s.is_log(at[i]):
-            out[:, i] = np.exp(out[:, i])
-    better = None
-    lowest = int(np.argmin(found["objective"])) if len(found["objective"]) else -1
-    base = fit.objective
-    if lowest >= 0 and found["objective"][lowest] < base - LOWER * s.dispersion - 1e-12 * abs(base):
-        better = {n: float(v) for n, v in s.problem.to_params(found["x"][lowest]).items()}
-    estimate = [float(np.exp(s.x[k]) if s.is_log(k) else s.x[k]) for k in at]
-    return Contour(
-        (first, second),
-        out,
-        (estimate[0], estimate[1]),
-        confidence_level,
-        bool(np.isfinite(out).all()),
-        better,
-    )
