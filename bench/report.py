@@ -262,7 +262,7 @@ def own_section(found: dict[str, Entry], plots: Path) -> str:
             "",
             "### Gemstones: 4,050,000 published starts of the width-depth-N-D law",
             "",
-            f"Batches of at most 202,500 starts, {r['threads']} threads, load {r['load']}: "
+            f"In one call, {r['threads']} threads, load {r['load']}: "
             f"{r['starts_run']:,} starts in {seconds(r['seconds'])} "
             f"({seconds(r['cpu_seconds'])} of processor time), "
             f"{r['evaluations_per_start']:.0f} evaluations each; "
