@@ -1,5 +1,6 @@
 #include "grid_plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
