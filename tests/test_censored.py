@@ -184,3 +184,16 @@ def test_steps_to_a_loss_that_some_runs_never_reach() -> None:
 def test_errors(options: Any, part: str) -> None:
     with pytest.raises(lf.InputError, match=part):
         lf.fit("a * x", {"x": [1.0, 2.0, 3.0], "loss": [1.0, 2.0, 3.0]}, **options)
+
+
+def test_every_word_for_a_side() -> None:
+    words = ["right", "Right ", "1", "left", "-1", "none", "None", "0", "", "none"]
+    numbers = [1, 1, 1, -1, -1, 0, 0, 0, 0, 0]
+    table = {"x": np.arange(1.0, 11.0), "loss": 2.5 - np.arange(10) / 10}
+    options = {"residual": "linear", "loss": "squared", "starts": 3}
+    by_word, by_number = (
+        lf.fit("a + b*x", table | {"side": side}, censored="side", **options)
+        for side in (words, numbers)
+    )
+    assert by_word.params == by_number.params
+    assert by_word.objective == by_number.objective

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from pathlib import Path
@@ -255,6 +256,14 @@ def test_eight_threads_fit_at_once(fit: lf.Fit) -> None:
         alone = space["fit"](rng=k)
         assert params == alone.params
         np.testing.assert_array_equal(draws, alone.bootstrap(40, rng=k, threads=1).draws["alpha"])
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="for Python without the GIL"
+)
+def test_the_gil_stays_off() -> None:
+    done = python("print(fit().success, sys._is_gil_enabled())")
+    assert done.stdout.split() == ["True", "False"], done
 
 
 @pytest.mark.slow

@@ -95,7 +95,8 @@ def cases(draw: st.DrawFn) -> tuple[Problem, np.ndarray, tuple[Any, ...]]:
     stems = ("E", "A") if {"E", "A"} <= set(base) else ()
     for group in [*[(n,) for n in law.groups], stems]:
         members = {m for n in group for m in everything.groups.members[n]}
-        if len(members) > 1 and not members & held and draw(st.integers(0, 3)) == 0:
+        alike = len({everything._by_name[m].transform for m in members}) == 1
+        if alike and len(members) > 1 and not members & held and draw(st.integers(0, 3)) == 0:
             tied.append(group)
             held |= members
     settings = Settings(

@@ -239,12 +239,27 @@ def test_an_optimum_at_the_edge_is_said() -> None:
     assert "P_w = 8 is the smallest of its list" in got.warnings
 
 
-def test_no_interior_minimum_is_said() -> None:
-    law = lf.Law("E + A / N**alpha")
-    got = lf.plan(law, 1e24, params={"E": 1.0, "A": 400.0, "alpha": 0.3}, over={"D": (1e3, 1e24)})
-    assert any(
-        w.startswith("no interior minimum: the loss still falls where N") for w in got.warnings
-    ) or ("D is at the lower end of its range (1000)" in got.warnings)
+@pytest.mark.parametrize(
+    ("what", "goal"), [("loss", {"budget": 1e21}), ("cost", {"target_loss": 2.2})]
+)
+def test_no_interior_minimum_is_said(what: str, goal: dict[str, float]) -> None:
+    params = {"E": 1.7, "A": 400.0, "B": 410.0, "alpha": 0.34, "beta": 0.28}
+    got = lf.plan("E + A/N**alpha + B/D**beta", params=params, cost="6*D + 1e-30*N", **goal)
+    assert got.warnings == (
+        f"no interior minimum: the {what} still falls where N leaves the range searched, 1000 to "
+        "1e+20; give its range in over",
+    )
+
+
+def test_a_plan_says_what_any_point_gives() -> None:
+    got = lf.plan("chinchilla", 1e21, params=BASE)
+    assert got.warnings == ()  # also not that a part of the budget is left
+    assert got.evaluate() == {"loss": got["loss"], "cost": got["cost"]}
+    there = got.evaluate(N=1e9)
+    assert there["cost"] == pytest.approx(6e9 * got["D"], rel=1e-15)
+    assert there["loss"] > got["loss"]
+    with pytest.raises(lf.InputError, match=r"'M' is no variable of this plan; variables: N, D"):
+        got.evaluate(M=1e9)
 
 
 def test_a_cost_below_zero_is_said() -> None:
@@ -290,6 +305,7 @@ def test_a_plan_beyond_the_runs_says_how_far() -> None:
         ({"budget": 1e20, "params": {"E": 1}}, "no value for"),
         ({"budget": 1e20, "params": "nobody"}, "has no set of coefficients"),
         ({"budget": 1e20, "cells": 0}, "cells = 0"),
+        ({"budget": 1e20, "cells": 2.0**63}, "cells = 9.22337"),
         ({"law": "E + A / x**alpha", "budget": 1.0, "cost": "x",
           "params": {"E": 1, "A": 2, "alpha": 0.5}}, "'x' needs a range"),
     ],

@@ -448,7 +448,7 @@ def test_linear_least_squares() -> None:
     x, noise, weights = rng.normal(size=(3, 30))
     y, weights = 2 - 3 * x + noise, np.exp(weights)
     design = np.column_stack([np.ones(30), x]) * np.sqrt(weights)[:, None]
-    exact, *_ = np.linalg.lstsq(design, y * np.sqrt(weights))
+    exact, *_ = np.linalg.lstsq(design, y * np.sqrt(weights), rcond=None)
     params, best = reference.minimise(
         "a + b * x", {"b": 9.0, "a": -9.0}, {"x": x}, y,
         residual="linear", loss=("squared",), weights=weights,

@@ -1,5 +1,6 @@
 #include "grid_plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -27,6 +28,13 @@ std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 bool single(std::uint64_t mask) { return mask != 0 && (mask & (mask - 1)) == 0; }
 bool within(std::uint64_t a, std::uint64_t b) { return (a & ~b) == 0; }
 
+// Of a few entries. Clang warns of std::stable_sort in libstdc++, which uses deprecated functions.
+template <class Before>
+void sort_stably(std::vector<int>& list, Before before) {
+    for (auto entry = list.begin(); entry != list.end(); ++entry)
+        std::rotate(std::upper_bound(list.begin(), entry, *entry, before), entry, entry + 1);
+}
+
 // --- groups of axes --------------------------------------------------------------------------------
 
 std::vector<GridGroup> group_axes(const std::vector<GridAxis>& axes) {
@@ -42,8 +50,7 @@ std::vector<GridGroup> group_axes(const std::vector<GridAxis>& axes) {
     std::vector<int> order;
     for (std::size_t a = 0; a < axes.size(); ++a)
         if (axes[a].size > 1) order.push_back(static_cast<int>(a));
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int a, int b) { return axes[index(a)].size > axes[index(b)].size; });
+    sort_stably(order, [&](int a, int b) { return axes[index(a)].size > axes[index(b)].size; });
     // Loops over few values cost more than they save, so short axes are stepped through together.
     std::vector<GridGroup> groups;
     for (const int a : order) {
@@ -544,8 +551,7 @@ std::vector<int> combine_constraints(Builder& builder, const std::vector<int>& c
         for (std::uint64_t m = builder.node(id).mask; m; m &= m - 1) ++n;
         return n;
     };
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int a, int b) { return groups(a) > groups(b); });
+    sort_stably(order, [&](int a, int b) { return groups(a) > groups(b); });
     for (const int id : order) {
         const auto home = std::find_if(sets.begin(), sets.end(), [&](const std::vector<int>& set) {
             const std::uint64_t mask = builder.node(id).mask, of = builder.node(set[0]).mask;

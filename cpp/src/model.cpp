@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <tuple>
 
 #include <lawfit/random.hpp>
 #include <lawfit/search/levels.hpp>

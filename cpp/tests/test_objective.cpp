@@ -1,6 +1,8 @@
 // Sums over rows: the same bits for any number of threads, and segments as objectives of their own.
 #include <lawfit/objective/objective.hpp>
 
+#include <stdexcept>
+
 #include "check.hpp"
 #include "problems.hpp"
 
