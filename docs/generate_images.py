@@ -66,11 +66,23 @@ def bits() -> Any:
     return plan.frontier(np.geomspace(1e11, 1e13, 9))
 
 
+def harmed(runs: lf.Runs, some: lf.Runs | None = None) -> Any:
+    """Tell runs that did worse than fewer epochs of their tokens, or 131,072 fresh ones."""
+    some = runs if some is None else some
+    fresh = (runs["U"] == runs["D"]) & (runs["D"] == 131072)
+    bad = np.zeros(some.n, bool)
+    for i in range(some.n):
+        less = (runs["N"] == some["N"][i]) & (runs["D"] < some["D"][i])
+        less &= (runs["U"] == some["U"][i]) | fresh
+        bad[i] = (runs["loss"][less] < some["loss"][i]).any()
+    return bad
+
+
 def epochs() -> Any:
     """Draw what epochs are worth, measured and under the law, as on the page gallery_epochs."""
     runs = lf.datasets.load("tiny_runs").where("P_a == 32").where("P_w == 32")
     once, repeated = runs.where("U == D"), runs.where("U < D")
-    fit = lf.fit("data-constrained", runs.where("U > 32768"), starts=50)
+    fit = lf.fit("data-constrained", runs.take(np.flatnonzero(~harmed(runs))), starts=50)
     fresh = np.geomspace(2**13, 2**24, 400)
     figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.7), sharex=True, sharey=True)
     for ax, n in zip(panels, (12288, 76800), strict=True):
@@ -78,21 +90,25 @@ def epochs() -> Any:
         d = np.unique(line["D"])
         measured = np.array([np.log(line["loss"][line["D"] == x]).mean() for x in d])
         alone = np.log(fit.predict({"N": np.full(400, n), "D": fresh, "U": fresh}))
-        ax.plot([1, 64], [1, 64], color=FAINT, linewidth=0.9, linestyle="--")
+        ax.plot([1, 128], [1, 128], color=FAINT, linewidth=0.9, linestyle="--")
         for color, u in zip(COLORS, 2 ** np.arange(18, 14, -1), strict=False):
             here = repeated.where(f"N == {n}").where(f"U == {u}")
             worth = np.exp(np.interp(-np.log(here["loss"]), -measured, np.log(d))) / u
-            ax.plot(here["D"] / u, worth, "o", color=color, markersize=6, zorder=3)
-            passes = np.geomspace(1, 64, 60)
-            if u > 32768:
+            for bad in (False, True):  # a ring where repetition did harm
+                some = harmed(runs, here) == bad
+                face = "none" if bad else color
+                ax.plot(here["D"][some] / u, worth[some], "o", color=color, markerfacecolor=face,
+                        markersize=6, zorder=3)  # fmt: skip
+            passes = np.geomspace(1, 128, 60)
+            if u > 32768 or n == 12288:
                 losses = fit.predict({"N": np.full(60, n), "D": passes * u, "U": np.full(60, u)})
                 worth = np.exp(np.interp(-np.log(losses), -alone, np.log(fresh))) / u
                 ax.plot(passes, worth, color=color)
-            ax.plot([], [], "o-" if u > 32768 else "o", color=color, label=f"{u:,} tokens")
-        ax.set(xscale="log", yscale="log", xlim=(0.9, 72), ylim=(0.9, 24), xlabel="epochs")
+            ax.plot([], [], "o-", color=color, label=f"{u:,} tokens")
+        ax.set(xscale="log", yscale="log", xlim=(0.9, 144), ylim=(0.9, 24), xlabel="epochs")
         ax.set_title(f"N = {n:,} parameters", loc="left")
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(FixedLocator([1, 2, 4, 8, 16, 32, 64]))
+            axis.set_major_locator(FixedLocator([1, 2, 4, 8, 16, 32, 64, 128]))
             axis.set_major_formatter("{x:.0f}")
             axis.set_minor_locator(NullLocator())
     panels[0].set_ylabel("as good as so many epochs of fresh text")

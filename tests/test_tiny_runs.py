@@ -83,8 +83,20 @@ def test_card_states_what_the_table_holds(runs: lf.Runs) -> None:
     for kind in ("grid", "seeds", "activations", "repeated"):
         count = int(np.sum(runs["kind"].astype(str) == kind))
         assert re.search(rf"\b{count} `{kind}`", text), (kind, count)
+    assert f"they took {runs['seconds'].sum() / 60:.0f} minutes" in " ".join(text.split())
+    for commit in np.unique(runs["commit"].astype(str)):
+        assert f"`{commit}`" in text
     (noise,) = re.findall(r"standard deviation between seeds is (\d\.\d+) %", text)
     assert float(noise) == pytest.approx(100 * seed_noise(runs), abs=0.01)
+
+
+def test_card_states_how_far_each_size_goes(grid: lf.Runs) -> None:
+    stated = re.findall(r"^\| ([\d,]+) \| 2\^17 to 2\^(\d+) \| (\d+) \|$", CARD.read_text(), re.M)
+    held = []
+    for n in np.unique(grid["N"]):
+        ends = np.unique(grid.where(f"N == {n}")["D"])
+        held.append((f"{n:,.0f}", f"{np.log2(ends[-1]):.0f}", str(len(ends))))
+    assert stated == held
 
 
 def seed_noise(runs: lf.Runs) -> float:
@@ -108,6 +120,8 @@ def test_demonstration(runs: lf.Runs) -> None:
     compute = held_out["N"] * held_out["D"]
     assert (np.diff(compute) >= 0).all()
     assert held_out.n >= 6
+    # The demonstration says that the law was found before these were made.
+    assert set(held_out["commit"].astype(str)) == {"66fb0d6"}
     # Predictions come from a fit that has not seen the rows, and are near what was measured.
     np.testing.assert_allclose(shown.predicted, held_out["loss"], rtol=0.05)
     assert (shown.low < shown.predicted).all()
@@ -119,6 +133,8 @@ def test_demonstration(runs: lf.Runs) -> None:
         low, high = shown.bootstrap.interval(best["N"], 0.9999)
         assert low / 1.05 < n < high * 1.05
     text = format_demonstration(shown)
+    reach = float(plan.best["N"] * plan.best["D"] / compute[-1])
+    assert 1 < reach < 20, "the largest budget is beyond the runs, but not far"
     inside = ((shown.low <= held_out["loss"]) & (held_out["loss"] <= shown.high)).sum()
     assert f"{inside} of {held_out.n} inside" in text
     assert text.count("outside") == held_out.n - inside

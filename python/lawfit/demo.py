@@ -29,8 +29,9 @@ LAW = f"E + ((A / (N * {SHARE})**alpha)**2 + (B / D**beta)**2)**0.5"
 STARTS = 20
 # A single epoch, activations not quantised, and more than the 256 steps of the first end point.
 TAKEN = ("U == D", "P_a == 32", "steps >= 512")
-HELD_OUT = "6 * N * D >= 3e11"
-KEPT = "6 * N * D < 3e11"
+# LAW was found with the runs below in view, and before those above were made.
+HELD_OUT = "6 * N * D >= 1e12"
+KEPT = "6 * N * D < 1e12"
 DRAWS = 400
 COST = "6 * N * D * P_w / 16"
 BUDGETS = (1e11, 1e12, 1e13)
@@ -172,7 +173,7 @@ def format_demonstration(shown: Demonstration) -> str:
         f"  {shown.published.law}",
         f"  error {_size(_error(shown.published, shown.kept)):.2%} of what it was fitted to, "
         f"{_size(_error(shown.published, held_out)):.2%} of what it predicts.",
-        "Here the terms are joined otherwise, a form found with these runs in view:",
+        "Here the terms are joined otherwise, a form found before the larger runs were made:",
         f"  error {_size(_error(shown.fit, shown.kept)):.2%} of what it was fitted to, "
         f"{_size(_error(shown.fit, held_out)):.2%} of what it predicts.",
         "",
@@ -211,5 +212,10 @@ def format_demonstration(shown: Demonstration) -> str:
             f"  {_short(plan.best['D']):>7}  {f'{_short(d[0])} to {_short(d[1])}':<16}"
             f" {plan.best['P_w']:3.0f}  {plan.best['loss']:.4f}   {agree:4.0%}"
         )
-    lines.append("draws: share of the bootstrap draws in which the same P_w is the best.")
+    largest, last = 6 * np.max(held_out["N"] * held_out["D"]), shown.plans[-1].best
+    lines += [
+        "draws: share of the bootstrap draws in which the same P_w is the best.",
+        f"The largest run above had {_short(largest)} FLOP; the plan of the largest budget needs "
+        f"{_short(6 * last['N'] * last['D'])}.",
+    ]
     return "\n".join(lines)
