@@ -30,7 +30,9 @@ def smooth(runs: lf.Runs, path: Path) -> None:
                     here[along][order], here["loss"][order], "o-", ms=3, color=colour, label=label
                 )
             panel.set_xlabel({"D": "tokens D", "N": "parameters N"}[along])
-            panel.legend(fontsize=6)
+            # The lines over N leave no corner free.
+            outside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+            panel.legend(fontsize=6, **(outside if along == "N" else {}))
             panel.yaxis.set_major_formatter("{x:.1f}")
             panel.yaxis.set_minor_formatter("{x:.1f}")
             panel.xaxis.set_minor_formatter("")
