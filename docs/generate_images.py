@@ -66,26 +66,21 @@ def bits() -> Any:
     return plan.frontier(np.geomspace(1e11, 1e13, 9))
 
 
-def harmed(runs: lf.Runs, some: lf.Runs | None = None) -> Any:
-    """Tell runs that did worse than fewer epochs of their tokens, or 131,072 fresh ones."""
-    some = runs if some is None else some
-    fresh = (runs["U"] == runs["D"]) & (runs["D"] == 131072)
-    bad = np.zeros(some.n, bool)
-    for i in range(some.n):
-        less = (runs["N"] == some["N"][i]) & (runs["D"] < some["D"][i])
-        less &= (runs["U"] == some["U"][i]) | fresh
-        bad[i] = (runs["loss"][less] < some["loss"][i]).any()
-    return bad
-
-
 def epochs() -> Any:
     """Draw what epochs are worth, measured and under the law, as on the page gallery_epochs."""
     runs = lf.datasets.load("tiny_runs").where("P_a == 32").where("P_w == 32")
     once, repeated = runs.where("U == D"), runs.where("U < D")
-    fit = lf.fit("data-constrained", runs.take(np.flatnonzero(~harmed(runs))), starts=50)
+    size, pool, tokens, loss = (repeated[name] for name in ("N", "U", "D", "loss"))
+    harmed = {
+        loss[i]
+        for i in range(repeated.n)
+        if (loss < loss[i])[(pool == pool[i]) & (size <= size[i]) & (tokens <= tokens[i])].any()
+    }
+    kept = [i for i in range(runs.n) if runs["loss"][i] not in harmed]
+    fit = lf.fit("data-constrained", runs.take(np.array(kept)), starts=50)
     fresh = np.geomspace(2**13, 2**24, 400)
-    figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.7), sharex=True, sharey=True)
-    for ax, n in zip(panels, (12288, 76800), strict=True):
+    figure, panels = plt.subplots(1, 3, figsize=(11.4, 3.7), sharex=True, sharey=True)
+    for ax, n in zip(panels, (12288, 76800, 442368), strict=True):
         line = once.where(f"N == {n}")
         d = np.unique(line["D"])
         measured = np.array([np.log(line["loss"][line["D"] == x]).mean() for x in d])
@@ -94,13 +89,13 @@ def epochs() -> Any:
         for color, u in zip(COLORS, 2 ** np.arange(18, 14, -1), strict=False):
             here = repeated.where(f"N == {n}").where(f"U == {u}")
             worth = np.exp(np.interp(-np.log(here["loss"]), -measured, np.log(d))) / u
-            for bad in (False, True):  # a ring where repetition did harm
-                some = harmed(runs, here) == bad
-                face = "none" if bad else color
-                ax.plot(here["D"][some] / u, worth[some], "o", color=color, markerfacecolor=face,
-                        markersize=6, zorder=3)  # fmt: skip
+            lost = np.array([x in harmed for x in here["loss"]], dtype=bool)
+            seen = here["loss"] < np.exp(measured[0])  # others are worse than any fresh text was
+            for group, fill in ((seen & ~lost, color), (seen & lost, "none")):
+                at = here["D"][group] / u, worth[group]
+                ax.plot(*at, "o", color=color, markerfacecolor=fill, markersize=6, zorder=3)
             passes = np.geomspace(1, 128, 60)
-            if u > 32768 or n == 12288:
+            if not lost.all():
                 losses = fit.predict({"N": np.full(60, n), "D": passes * u, "U": np.full(60, u)})
                 worth = np.exp(np.interp(-np.log(losses), -alone, np.log(fresh))) / u
                 ax.plot(passes, worth, color=color)
@@ -112,7 +107,7 @@ def epochs() -> Any:
             axis.set_major_formatter("{x:.0f}")
             axis.set_minor_locator(NullLocator())
     panels[0].set_ylabel("as good as so many epochs of fresh text")
-    panels[1].legend(title="pool")
+    panels[2].legend(title="pool")
     return figure
 
 
