@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ import lawfit as lf
 from lawfit.runs import Runs, read
 
 from .real_runs import FOLDER
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests interrupt themselves and processes of theirs; a shell that runs them in the background
+    # has had them ignore that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
