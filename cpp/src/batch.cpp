@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 
 #include <lawfit/search/levels.hpp>
@@ -51,10 +52,10 @@ public:
           objective_(objective_of(problem, table, starts.typical + offset(problem, table))),
           worker_(objective_, options, 1, monitor, polls),
           paths_(objective_.dimension()),
-          levels_(objective_),
           origin_(starts.origin + offset(problem, table)),
           width_(starts.width + offset(problem, table)),
           endings_(index(starts.starts)) {
+        if (starts.tournament > 1) levels_.emplace(objective_);
         const bool early_stop = objective_.rows() >= fewest_rows;
         if (!run(early_stop) && early_stop) run(false);
     }
@@ -75,7 +76,7 @@ private:
         double least = INFINITY;
         point_.resize(p);
         worker_.evaluator.set_loss(objective_.terms().loss);
-        const bool levels = starts_.tournament > 1 && levels_.exist();
+        const bool levels = levels_ && levels_->exist();
         // A point says as much as two where its levels are chosen.
         const int candidates = levels ? (starts_.tournament + 1) / 2 : starts_.tournament;
         for (int c = 0; c < candidates; ++c) {
@@ -84,7 +85,7 @@ private:
             for (int k = 0; k < p; ++k) point_[k] = origin_[k] + width_[k] * unit[k];
             double value = INFINITY;
             if (levels)
-                value = levels_.choose(point_);
+                value = levels_->choose(point_);
             else if (starts_.tournament > 1)
                 value = worker_.evaluator.value(point_);
             if (c == 0 || value < least) {
@@ -164,7 +165,7 @@ private:
     Objective objective_;
     Worker worker_;
     Paths paths_;
-    Levels levels_;
+    std::optional<Levels> levels_;  // where points are drawn
     const double* origin_;
     const double* width_;
     Vector point_;

@@ -4,8 +4,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "box_step_sparse.hpp"
 #include <lawfit/solver/positive_definite.hpp>
+
+#include "box_step_sparse.hpp"
 
 namespace lawfit {
 
@@ -81,14 +82,7 @@ double BoxStep::inverse_form(const Vector& v) {
     }
     const auto n = static_cast<Eigen::Index>(free_.size());
     for (Eigen::Index a = 0; a < n; ++a) right_[a] = v[free_[static_cast<std::size_t>(a)]];
-    double total = 0.0;
-    for (Eigen::Index j = 0; j < n; ++j) {  // forward substitution
-        const double* const column = reduced_.data() + j * reduced_.outerStride();
-        const double z = right_[j];
-        for (Eigen::Index i = j + 1; i < n; ++i) right_[i] -= column[i] * z;
-        total += z * z / column[j];
-    }
-    return total;
+    return lawfit::inverse_form(reduced_, n, right_.data());
 }
 
 bool BoxStep::solve(const SymmetricMatrix& B, const Vector& g, const Vector& lower,

@@ -66,11 +66,10 @@ Levels::Levels(const Objective& objective)
 
 double Levels::choose(Vector& x) {
     const kernels::KernelTable& k = kernels::active();
-    const Parameterisation& p = objective_.parameterisation();
     const auto exp = k.unary_forward[static_cast<int>(Opcode::exp_)];
     const int levels = static_cast<int>(leaf_.size());
-    for (std::size_t i = 0; i < parameters_.size(); ++i)
-        parameters_[i] = p.source[i] >= 0 ? x[p.source[i]] : p.value[i];
+    objective_.parameterisation().find(x, 0, objective_.program().parameter_count(),
+                                       parameters_.data());
     evaluator_.set_parameters(parameters_.data());
     double nothing = 0.0;  // the sum without any level
     for (auto* sums : {&gram_, &product_sum_, &term_sum_})

@@ -420,12 +420,8 @@ void ObjectiveEvaluator::set_point(const Vector& x) {
 void ObjectiveEvaluator::enter(Lane& lane, int segment) {
     if (lane.segment == segment) return;
     lane.segment = segment;
-    const Parameterisation& p = objective_.parameterisation();
-    const int count = static_cast<int>(lane.parameters.size());
-    const int* source = p.source.data() + offset(segment, count);
-    const double* value = p.value.data() + offset(segment, count);
-    for (int k = 0; k < count; ++k)
-        lane.parameters[k] = source[k] >= 0 ? point_[source[k]] : value[k];
+    objective_.parameterisation().find(point_, segment, static_cast<int>(lane.parameters.size()),
+                                       lane.parameters.data());
     lane.evaluator.set_parameters(lane.parameters.data());
 }
 

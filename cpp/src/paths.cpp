@@ -129,7 +129,8 @@ void Paths::publish(int threads) {
                  [&](long k, int) { grown[static_cast<std::size_t>(k)]->publish(); });
 }
 
-Claim Paths::find(const double* x, const double* step, double f_before, double f) const {
+Claim Paths::find(const double* x, const double* step, double f_before, double f,
+                  double* crossing) const {
     if (trust_ < least_trust || !(f < f_before)) return {};
     // At the lowest section that the step passes.
     const auto above = [](const Section& s, double height) { return s.height() >= height; };
@@ -138,9 +139,8 @@ Claim Paths::find(const double* x, const double* step, double f_before, double f
     const Section& s = *(after - 1);
     if (!(s.height() < f_before)) return {};
     const double back = (s.height() - f) / (f_before - f);
-    std::vector<double> at(static_cast<std::size_t>(dimension_));
-    for (std::size_t i = 0; i < at.size(); ++i) at[i] = x[i] - back * step[i];
-    const Section::Found found = s.nearest(at.data(), step, trust_ * near_steps);
+    for (int i = 0; i < dimension_; ++i) crossing[i] = x[i] - back * step[i];
+    const Section::Found found = s.nearest(crossing, step, trust_ * near_steps);
     if (found.path == Section::none) return {};
     const long end = s.end(found.path);
     const double limit = nearness_to_others();
@@ -150,7 +150,7 @@ Claim Paths::find(const double* x, const double* step, double f_before, double f
         if (found.square > reach * reach * square) return {};
         others = std::max(others, far_steps_like * far_steps_like * square);
     }
-    if (s.has_other_end(end, at.data(), others)) return {};
+    if (s.has_other_end(end, crossing, others)) return {};
     return {end, s.owner(found.path), static_cast<std::uint32_t>(after - 1 - sections_.begin()),
             std::sqrt(found.square)};
 }
@@ -212,7 +212,8 @@ void Paths::forget(const std::vector<char>& owners) {
 PathFollower::PathFollower(const Objective& objective)
     : inverse_typical_(objective.bounds().typical.cwiseInverse()),
       scaled_(objective.dimension()),
-      step_(objective.dimension()) {}
+      step_(objective.dimension()),
+      crossing_(objective.dimension()) {}
 
 void PathFollower::begin(const Paths* known, bool check) {
     known_ = known;
@@ -227,7 +228,7 @@ bool PathFollower::passes(const Vector& x, double f) {
     if (known_ && claim_.end < 0 && !path_.f.empty()) {
         step_ = scaled_ - Eigen::Map<const Vector>(path_.x.data() + path_.x.size() - scaled_.size(),
                                                    scaled_.size());
-        claim_ = known_->find(scaled_.data(), step_.data(), path_.f.back(), f);
+        claim_ = known_->find(scaled_.data(), step_.data(), path_.f.back(), f, crossing_.data());
         if (claim_.end >= 0 && !check_) return true;
     }
     path_.x.insert(path_.x.end(), scaled_.begin(), scaled_.end());

@@ -33,6 +33,11 @@ bool factor_and_solve(Matrix& factor, Vector& right, Eigen::Index any_size) {
     return true;
 }
 
+void forward_substitute(const Matrix& factor, Eigen::Index n, double* b) {
+    for (Eigen::Index j = 0; j < n; ++j)
+        for (Eigen::Index i = j + 1; i < n; ++i) b[i] -= factor(i, j) * b[j];
+}
+
 }  // namespace
 
 bool solve_positive_definite(Matrix& factor, Vector& right, Eigen::Index n) {
@@ -50,13 +55,18 @@ bool solve_positive_definite(Matrix& factor, Vector& right, Eigen::Index n) {
 }
 
 void solve_factored(const Matrix& factor, Eigen::Index n, double* b) {
-    const auto column = [&](Eigen::Index j) { return factor.data() + j * factor.outerStride(); };
-    for (Eigen::Index j = 0; j < n; ++j)
-        for (Eigen::Index i = j + 1; i < n; ++i) b[i] -= column(j)[i] * b[j];
+    forward_substitute(factor, n, b);
     for (Eigen::Index j = n; j-- > 0;) {
-        b[j] /= column(j)[j];
-        for (Eigen::Index i = j + 1; i < n; ++i) b[j] -= column(j)[i] * b[i];
+        b[j] /= factor(j, j);
+        for (Eigen::Index i = j + 1; i < n; ++i) b[j] -= factor(i, j) * b[i];
     }
+}
+
+double inverse_form(const Matrix& factor, Eigen::Index n, double* b) {
+    forward_substitute(factor, n, b);
+    double total = 0.0;
+    for (Eigen::Index j = 0; j < n; ++j) total += b[j] * b[j] / factor(j, j);
+    return total;
 }
 
 }  // namespace lawfit

@@ -89,7 +89,8 @@ Claim claim_of(const Paths& paths, const Path& path, std::size_t k) {
     const double* x = path.x.data() + k * dimension;
     Point step;
     for (int i = 0; i < dimension; ++i) step.push_back(x[i] - x[i - dimension]);
-    return paths.find(x, step.data(), path.f[k - 1], path.f[k]);
+    Point crossing(step.size());
+    return paths.find(x, step.data(), path.f[k - 1], path.f[k], crossing.data());
 }
 
 void claims() {

@@ -40,6 +40,13 @@ struct Parameterisation {
     std::vector<int> source;    // (segments, program parameters) row-major
     std::vector<double> value;  // (segments, program parameters) row-major
     int free_count = 0;
+
+    // The program's `count` parameters in a segment. x: (free_count,) at least; out: (count,)
+    void find(const Vector& x, int segment, int count, double* out) const {
+        const auto first = static_cast<std::size_t>(segment) * static_cast<std::size_t>(count);
+        for (std::size_t k = 0; k < static_cast<std::size_t>(count); ++k)
+            out[k] = source[first + k] >= 0 ? x[source[first + k]] : value[first + k];
+    }
 };
 
 // The immutable problem, shared by all workers. Rows are copied, in the order of the layout.

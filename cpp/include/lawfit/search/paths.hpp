@@ -47,8 +47,10 @@ public:
     // Makes what was added known to find(), or most of it. Not while others call it.
     void publish(int threads = 1);
     // What is claimed after a step from height f_before to `x` at height f: that it ends as the nearest
-    // of the paths that it meets and that go the same way. x, step: (dimension,) in units of `typical`.
-    Claim find(const double* x, const double* step, double f_before, double f) const;
+    // of the paths that it meets and that go the same way. x, step: (dimension,) in units of `typical`;
+    // crossing: (dimension,), where the step passes the height of the claim is left there.
+    Claim find(const double* x, const double* step, double f_before, double f,
+               double* crossing) const;
     // Tells of a claim that was made, so that more is kept of heights at which claims are made.
     void count(const Claim& claim) { ++claims_[claim.section]; }
 
@@ -102,7 +104,7 @@ public:
     std::size_t points_before() const { return points_before_; }
 
 private:
-    Vector inverse_typical_, scaled_, step_;
+    Vector inverse_typical_, scaled_, step_, crossing_;
     const Paths* known_ = nullptr;
     bool check_ = false;
     Path path_;

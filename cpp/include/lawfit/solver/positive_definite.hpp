@@ -16,4 +16,7 @@ bool solve_positive_definite(Matrix& factor, Vector& right, Eigen::Index n);
 // Solves once more with what solve_positive_definite left. b: (n,), overwritten.
 void solve_factored(const Matrix& factor, Eigen::Index n, double* b);
 
+// b.A^-1.b for the matrix A of which solve_positive_definite left the factors. b: (n,), overwritten.
+double inverse_form(const Matrix& factor, Eigen::Index n, double* b);
+
 }  // namespace lawfit
