@@ -42,12 +42,14 @@ class Stage(NamedTuple):
 
     @property
     def turn(self) -> float:
-        """Say when it is run: by the work, in parameter-tokens, and the grid before the rest.
+        """Say when it is run: by the work, in parameter-tokens, the common grid before the rest.
 
-        The constant is for what is not a product of matrices.
+        The common grid is six token counts for every width. The constant is for what is not a
+        product of matrices.
         """
         work = (non_embedding(self.group.width) + 20_000) * len(self.group.members) * 2**self.tokens
-        return work * (1 if self.group.kind == "grid" else 4)
+        common = self.group.kind == "grid" and self.tokens < self.group.first + 6
+        return work * (1 if common else 4)
 
 
 def rate(width: int) -> float:
