@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import adapter
+import lawfit as lf
 import machine
 from grids import gemstones_grid
 from lawfit.benchmark import seconds_per_call
@@ -154,6 +155,60 @@ def draws(quick: bool, full: bool) -> dict[str, Any]:
     return {"machine": machine.describe(), "rows": rows}
 
 
+def small_fits(quick: bool, full: bool) -> dict[str, Any]:
+    """Ten thousand tables of eight rows in one call, beside SciPy's curve_fit on some of them."""
+    law, per_table = "E + A / N**alpha", 8
+    count = 500 if quick else 10_000
+    rng = np.random.default_rng(0)
+    N = np.geomspace(1e7, 1e10, per_table)
+    noise = np.exp(rng.normal(0.0, 0.002, (count, per_table)))
+    loss = (1.7 + 400 * N**-0.34) * noise
+    runs = {
+        "table": np.repeat(np.arange(count), per_table),
+        "N": np.tile(N, count),
+        "loss": loss.ravel(),
+    }
+    rows, least = [], []
+    for starts in ("auto", 16):
+        for threads in thread_counts():
+
+            def call(starts=starts, threads=threads):
+                return lf.fit_many(
+                    law, runs, by="table", loss="squared", starts=starts, threads=threads
+                )
+
+            taken = measure(call, 1 if quick else 5)
+            least.append(np.asarray(call()["objective"]))
+            row = {"method": "lawfit.fit_many", "threads": threads, "starts": str(starts)}
+            rows.append(row | {"fits": count} | taken)
+            print(f"small fits, {starts} starts, {threads} threads: {taken['seconds']:.3f} s")
+    some = loss[:: max(1, count // 500)]
+    taken = measure(lambda: [_curve_fit(N, y) for y in some], 1)
+    least.append(np.full(count, np.inf))
+    least[-1][:: max(1, count // 500)] = [_curve_fit(N, y) for y in some]
+    row = {"method": "SciPy curve_fit, log residuals", "threads": 1, "starts": "1"}
+    rows.append(row | {"fits": len(some)} | taken)
+    best = np.min(least, axis=0)
+    for row, found in zip(rows, least, strict=True):
+        row["solved"] = float(np.sum(found <= best * (1 + 1e-6)) / row["fits"])
+    described = {"fits": count, "rows_of_data": per_table, "formula": law}
+    return {"machine": machine.describe()} | described | {"rows": rows}
+
+
+def _curve_fit(N: np.ndarray, y: np.ndarray) -> float:
+    """Return half the sum of squares that SciPy reaches from one plain start, log A for A."""
+    from scipy import optimize
+
+    def log_loss(n: np.ndarray, E: float, a: float, alpha: float) -> np.ndarray:
+        return np.log(np.maximum(E + np.exp(a - alpha * np.log(n)), 1e-300))
+
+    try:
+        found, _ = optimize.curve_fit(log_loss, N, np.log(y), p0=(y.min(), 5.0, 0.3))
+    except RuntimeError:  # after 800 evaluations
+        return np.inf
+    return 0.5 * float(np.sum((log_loss(N, *found) - np.log(y)) ** 2))
+
+
 def gemstones(quick: bool, full: bool) -> dict[str, Any]:
     """The width-depth-N-D law from the 4,050,000 published starts, in one call.
 
@@ -258,6 +313,7 @@ CASES: dict[str, Callable[[bool, bool], dict[str, Any]]] = {
     "all_starts": all_starts,
     "evaluation": evaluation,
     "draws": draws,
+    "small_fits": small_fits,
     "gemstones": gemstones,
     "growth": growth,
 }
