@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from lawfit import _core, compiler, formula, reference
+from lawfit import _core, compiler, formula, reference, resolution
 
 SPACES = ("linear", "log", "logit")
 INSTRUCTION_SETS = tuple(_core.info()["instruction_sets"])
@@ -51,7 +51,7 @@ def compiled(
 ) -> _core.Program:
     """Compile a formula for a table, whose columns above zero are known to be so."""
     above = {name for name, column in columns.items() if np.all(column > 0)}
-    tree = compiler.resolve(
+    tree = resolution.resolve(
         formula.parse(text),
         variables=columns,
         log_parameters=logs,

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 import lawfit as lf
 from lawfit import formula, reference
 from lawfit.calculus import derivative, log_derivative
-from lawfit.compiler import MOST_TERMS, column_spans, compile_law, resolve
+from lawfit.compiler import compile_law
 from lawfit.expression import Apply, Constant, Variable, is_nonnegative, is_positive
 from lawfit.problem import Problem, Settings
+from lawfit.resolution import MOST_TERMS, column_spans, resolve
 
 from .strategies import INSTRUCTION_SETS, deterministic, instruction_set
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lawfit.reference_follow import _step, follow
+from lawfit.reference.follow import _step, follow
 
 
 def test_the_step_solves_the_equations_of_the_optimum() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lawfit import expression, formula, reference
-from lawfit.compiler import evaluate_columns, resolve
+from lawfit.compiler import evaluate_columns
 from lawfit.errors import FormulaError, InputError
+from lawfit.resolution import resolve
 
 from .strategies import Tree, compiled, deterministic, render, trees
 

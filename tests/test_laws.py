@@ -13,10 +13,11 @@ import pytest
 
 import lawfit as lf
 from lawfit import reference
-from lawfit.compiler import compile_law, resolve
+from lawfit.compiler import compile_law
 from lawfit.formula import parse
 from lawfit.law import scale_factors
 from lawfit.laws import bnsl, data_filtering, data_mixing, sloth, themes
+from lawfit.resolution import resolve
 
 CATALOGUE = lf.laws()
 # Every set of coefficients: the published ones, and the examples of laws that have none.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lawfit as lf
-from lawfit.reference_levels import choose
+from lawfit.reference.levels import choose
 
 LAW = "E + A / N**alpha + B / D**beta"
 

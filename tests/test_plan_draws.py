@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lawfit as lf
-from lawfit import _core, reference_follow
+from lawfit import _core
 from lawfit.planning import design, frontier, refine
 from lawfit.planning.problem import Limit
 from lawfit.planning.rows import Rows
+from lawfit.reference.follow import follow
 
 BASE = lf.law("chinchilla").coefficients("besiroglu2024")
 
@@ -195,7 +196,7 @@ def test_the_core_follows_as_its_twin(problem: Any) -> None:
     got = followed(rows, p, start, states)
     low, high = np.log([[1e6], [1e6]]), np.log([[1e13], [1e14]])
     many = np.repeat(start[:, None], rows.rows, axis=1)
-    x, objective, settled = reference_follow.follow(rows, many, low, high, *map(np.array, states))
+    x, objective, settled = follow(rows, many, low, high, *map(np.array, states))
     alike = (got["best"] >= 0) == settled
     # The last step, or what is left of the conditions, may be just on either side of a limit.
     assert (~alike).sum() <= 1 + 0.02 * rows.rows

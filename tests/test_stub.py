@@ -12,8 +12,9 @@ import pytest
 import lawfit
 from lawfit import _core
 from lawfit import expression as ex
-from lawfit.compiler import compile_law, resolve
+from lawfit.compiler import compile_law
 from lawfit.formula import parse
+from lawfit.resolution import resolve
 
 STUB = ast.parse((Path(lawfit.__file__).parent / "_core.pyi").read_text())
 Arguments = list[tuple[str, bool]]  # name, and whether it may be left out

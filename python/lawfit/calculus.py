@@ -6,11 +6,9 @@ import math
 from collections.abc import Callable
 
 from . import expression as ex
-from .expression import Apply, Constant, Node
+from .expression import ONE, ZERO, Apply, Constant, Node
 
 __all__ = ["derivative", "log_derivative"]
-
-ONE, ZERO = Constant(1.0), Constant(0.0)
 
 
 def derivative(node: Node, along: Node) -> Node:

@@ -12,9 +12,8 @@ Three ideas:
 from __future__ import annotations
 
 import copyreg
-import math
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -23,11 +22,13 @@ import numpy as np
 from . import _core
 from . import expression as ex
 from .calculus import derivative, log_derivative
-from .errors import FormulaError, InputError
-from .expression import Apply, Constant, Coordinate, Node, Variable
-from .formula import SERIES, find, names, parse
+from .errors import FormulaError
+from .expression import MINUS_ONE, ONE, ZERO, Apply, Constant, Coordinate, Node, Variable
+from .formula import find, names, parse
+from .resolution import column_spans, resolve
+from .rewriting import fold, is_power_product, rewrite, signed_terms, uniform_log
 
-__all__ = ["Space", "column_spans", "compile_columns", "compile_law", "evaluate_columns", "resolve"]
+__all__ = ["Space", "compile_columns", "compile_law", "evaluate_columns"]
 
 Space = Literal["linear", "log", "logit"]
 
@@ -48,66 +49,6 @@ def _take_apart(program: _core.Program) -> tuple[type[_core.Program], tuple[Any,
 
 copyreg.pickle(_core.Program, _take_apart)  # so that other processes can have a compiled law
 
-ONE, ZERO, MINUS_ONE = Constant(1.0), Constant(0.0), Constant(-1.0)
-
-
-def resolve(
-    node: Node,
-    *,
-    variables: Collection[str],
-    log_parameters: Collection[str] = (),
-    positive: Collection[str] = (),
-    spans: Mapping[str, tuple[float, float]] | None = None,
-) -> Node:
-    """Decide what each name is, and write out sums and products over an index.
-
-    Parameters
-    ----------
-    node : Node
-        A tree with names.
-    variables : collection of str
-        Names that are columns; all others are parameters. ``E[family]`` is a column if that whole
-        text is here, and otherwise the parameter E.
-    log_parameters : collection of str
-        Parameters whose coordinate is their logarithm.
-    positive : collection of str
-        Columns and parameters known to be above zero.
-    spans : mapping of str to (float, float), optional
-        Smallest and largest value of the columns that an index may run to.
-
-    Returns
-    -------
-    Node
-        The same tree over `Variable` and `Coordinate`.
-
-    Raises
-    ------
-    InputError
-        If an index runs to something else than a number, a column or a column and a number, or
-        too far.
-    """
-    if isinstance(node, Apply) and node.function in SERIES:
-        node = _written_out(node, spans or {})
-    if isinstance(node, ex.Name):
-        if node.text in variables:
-            return Variable(node.text, node.text in positive)
-        if node.name in log_parameters:
-            return Apply("exp", (Coordinate(node.name),))
-        return Coordinate(node.name, node.name in positive)
-    if isinstance(node, Apply):
-        arguments = tuple(
-            resolve(
-                a,
-                variables=variables,
-                log_parameters=log_parameters,
-                positive=positive,
-                spans=spans,
-            )
-            for a in node.arguments
-        )
-        return Apply(node.function, arguments)
-    return node
-
 
 def compile_law(
     node: Node, *, variables: Sequence[str], parameters: Sequence[str], space: Space = "linear"
@@ -117,7 +58,7 @@ def compile_law(
     Parameters
     ----------
     node : Node
-        From `resolve`.
+        From `resolution.resolve`.
     variables, parameters : sequence of str
         Order of the program's columns and parameters. Parameters that the tree does not use are
         allowed.
@@ -160,69 +101,6 @@ def evaluate_columns(text: str, columns: Mapping[str, np.ndarray]) -> np.ndarray
     tree = resolve(parse(text), variables=used, spans=spans)
     program = compile_law(tree, variables=used, parameters=())
     return program.values(arrays, rows, np.empty(0))
-
-
-def column_spans(columns: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
-    """Return smallest and largest value of every column, for `resolve`."""
-    return {
-        name: (float(c.min()), float(c.max())) if len(c) else (0.0, 0.0)
-        for name, c in columns.items()
-    }
-
-
-def _written_out(node: Apply, spans: Mapping[str, tuple[float, float]]) -> Node:
-    """Write a sum or product over an index as its terms, each where the row has it."""
-    first, end, index, body = node.arguments
-    assert isinstance(index, ex.Bound)
-    least, _ = _span(first, index, spans)
-    _, most = _span(end, index, spans)
-    low, beyond = float(np.ceil(least)), float(np.ceil(most))  # doubles: a column may hold 1e300
-    if not beyond - low <= MOST_TERMS:
-        raise InputError(
-            f"{node.function} over {index.name}: {beyond - low:.15g} terms, from {low:.15g} to "
-            f"{beyond - 1:.15g}; at most {MOST_TERMS} are written out"
-        )
-    numbers = range(int(low), int(beyond))
-    neutral = ZERO if node.function == "sum" else ONE
-    terms: list[Node] = []
-    for i in map(Constant, map(float, numbers)):
-        term = ex.substitute(body, index, i)
-        if not isinstance(first, Constant) and i.value < _span(first, index, spans)[1]:
-            term = Apply("where", (Apply("le", (first, i)), term, neutral))
-        if not isinstance(end, Constant) and i.value >= _span(end, index, spans)[0]:
-            term = Apply("where", (Apply("lt", (i, end)), term, neutral))
-        terms.append(term)
-    if not terms:
-        return neutral
-    if node.function == "sum":
-        return Apply("add", tuple(terms)) if len(terms) > 1 else terms[0]
-    while len(terms) > 1:  # in pairs, so that the tree stays flat
-        odd = terms[len(terms) // 2 * 2 :]
-        pairs = zip(terms[::2], terms[1::2], strict=False)
-        terms = [Apply("mul", pair) for pair in pairs] + odd
-    return terms[0]
-
-
-def _span(
-    node: Node, index: ex.Bound, spans: Mapping[str, tuple[float, float]]
-) -> tuple[float, float]:
-    """Return the smallest and largest value that one end of a range takes in the table."""
-    if isinstance(node, Constant):
-        return node.value, node.value
-    if isinstance(node, ex.Name) and node.name in spans and not node.group:
-        low, high = spans[node.name]
-        if math.isfinite(low) and math.isfinite(high):
-            return low, high
-    if isinstance(node, Apply) and node.function in ("add", "neg"):
-        parts = [_span(a, index, spans) for a in node.arguments]
-        if node.function == "neg":
-            return -parts[0][1], -parts[0][0]
-        return sum(low for low, _ in parts), sum(high for _, high in parts)
-    name = f": {node.name!r} is none here" if isinstance(node, ex.Name) else ""
-    raise InputError(
-        f"range of the index {index.name}: an end must be a whole number, a column of the table, "
-        f"or a sum of these{name}"
-    )
 
 
 @dataclass(frozen=True)
@@ -398,7 +276,7 @@ class _Compiler:
             code, swap = _COMPARISON_CODE[f]
             slots = [self.slot(a) for a in args]
             return self.uniform(code, slots[::-1] if swap else slots)
-        return self.slot(_rewrite(node))
+        return self.slot(rewrite(node))
 
     def uniform(self, name: str, operands: list[int]) -> int:
         self.uniform_operations.append((name, operands))
@@ -422,7 +300,7 @@ class _Compiler:
 
     def new_form(self, node: Node) -> _Affine:
         if not ex.uses_variables(node):
-            return _Affine(_fold(node))
+            return _Affine(fold(node))
         if isinstance(node, _Iterate):
             return _single(self.iterates[node.number])
         if isinstance(node, Variable):
@@ -456,13 +334,13 @@ class _Compiler:
                 return _single(self.emit("where", [*ids]))
             code, swap = _COMPARISON_CODE[f]
             return _single(self.emit(code, [*(ids[::-1] if swap else ids)]))
-        return self.form(_rewrite(node))
+        return self.form(rewrite(node))
 
     def id_of(self, node: Node) -> _Id:
         """Return any node as one value per row; a number without columns is repeated."""
         if ex.uses_variables(node):
             return self.value_of(node)
-        return self.emit("affine", [self.slot(_fold(node))])
+        return self.emit("affine", [self.slot(fold(node))])
 
     def unary(self, name: str, argument: Node) -> _Affine:
         return _single(self.emit(name, [self.value_of(argument)]))
@@ -471,20 +349,20 @@ class _Compiler:
         f, (a, b) = node.function, node.arguments
         if f == "mul":
             for uniform, other in ((a, b), (b, a)):
-                if not ex.uses_variables(uniform) and not _is_power_product(node):
-                    return self.form(other).times(_fold(uniform))
-        if f == "div" and not ex.uses_variables(b) and not _is_power_product(node):
-            return self.form(a).times(_fold(ex.divide(ONE, b)))
-        if f == "div" and not ex.uses_variables(a) and a != ONE and not _is_power_product(node):
-            return self.form(Apply("div", (ONE, b))).times(_fold(a))
+                if not ex.uses_variables(uniform) and not is_power_product(node):
+                    return self.form(other).times(fold(uniform))
+        if f == "div" and not ex.uses_variables(b) and not is_power_product(node):
+            return self.form(a).times(fold(ex.divide(ONE, b)))
+        if f == "div" and not ex.uses_variables(a) and a != ONE and not is_power_product(node):
+            return self.form(Apply("div", (ONE, b))).times(fold(a))
         if f == "pow":
-            exponent = ex.constant_value(_fold(b)) if not ex.uses_variables(b) else None
+            exponent = ex.constant_value(fold(b)) if not ex.uses_variables(b) else None
             if exponent == 0.5:
                 return self.unary("sqrt", a)
             if exponent is not None and exponent == int(exponent) and 0 < abs(exponent) <= 16:
                 power = self.integer_power(self.value_of(a), int(abs(exponent)))
                 return _single(self.emit("reciprocal", [power]) if exponent < 0 else power)
-        if ex.is_positive(node) and (f == "pow" or _is_power_product(node)):
+        if ex.is_positive(node) and (f == "pow" or is_power_product(node)):
             return _single(self.emit("exp", [self.value(self.log_form(node))]))
         left, right = self.id_of(a), self.id_of(b)
         if f == "div" and a == ONE:
@@ -506,7 +384,7 @@ class _Compiler:
 
     def new_log_form(self, node: Node) -> _Affine:
         if not ex.uses_variables(node):
-            return _Affine(_fold(_uniform_log(node)))
+            return _Affine(fold(uniform_log(node)))
         if isinstance(node, Apply):
             f, args = node.function, node.arguments
             if f == "exp":
@@ -535,7 +413,7 @@ class _Compiler:
     def scaled(self, form: _Affine, factor: Node) -> _Affine:
         """Multiply a form by any node, term by term."""
         if not ex.uses_variables(factor):
-            return form.times(_fold(factor))
+            return form.times(fold(factor))
         other = self.form(factor)
         if len(form.terms) * len(other.terms) > _MOST_PRODUCTS:
             return _single(self.emit("mul", [self.value(form), self.value(other)]))
@@ -554,22 +432,22 @@ class _Compiler:
         """Return log(sum of terms) as one log-sum-exp over the logarithms of the terms."""
         fixed: list[int | _Id] = []
         varying: list[int | _Id] = []
-        for coefficient, term in _signed_terms(node):
+        for coefficient, term in signed_terms(node):
             if ex.uses_variables(term):
                 if not ex.is_positive(term):
                     total = _sum(self.form(a) for a in ex.addends(node))
                     return _single(self.emit("log", [self.value(total)]))
                 varying += [self.slot_or_none(coefficient, ONE), self.value(self.log_form(term))]
             elif ex.is_positive(term):
-                exponent = _fold(_uniform_log(term))
+                exponent = fold(uniform_log(term))
                 fixed += [
                     self.slot_or_none(coefficient, ONE),
                     self.slot_or_none(exponent, ZERO),
                 ]
             else:
-                fixed += [self.slot(_fold(ex.multiply(coefficient, term))), -1]
+                fixed += [self.slot(fold(ex.multiply(coefficient, term))), -1]
         if not varying:
-            return _Affine(_fold(_uniform_log(node)))
+            return _Affine(fold(uniform_log(node)))
         return _single(self.emit("logsumexp", [len(fixed) // 2, *fixed, *varying]))
 
     def solution(self, node: Apply) -> _Id:
@@ -614,7 +492,7 @@ class _Compiler:
         if isinstance(node, Apply) and node.function == "sigmoid":
             return self.form(node.arguments[0])
         if not ex.uses_variables(node):
-            return _Affine(Apply("logit", (_fold(node),)))
+            return _Affine(Apply("logit", (fold(node),)))
         return _single(self.emit("logit", [self.value_of(node)]))
 
 
@@ -630,7 +508,6 @@ class _Iterate(Variable):
         object.__setattr__(self, "number", number)
 
 
-MOST_TERMS = 64  # of a sum or product over an index
 # Laws of the kinds in use take at most six.
 _STILL_STEPS, _MOVING_STEPS = 10, 2
 
@@ -651,102 +528,3 @@ def _sum(forms: Iterable[_Affine]) -> _Affine:
 
 def _pairs(slots: Iterable[int]) -> list[int]:
     return [x for slot in slots for x in (-1, slot)]
-
-
-def _signed_terms(node: Node) -> list[tuple[Node, Node]]:
-    """Split a sum into (coefficient without columns, term) with a positive term where possible."""
-    result: list[tuple[Node, Node]] = []
-    for term in ex.addends(node):
-        coefficient: Node = ONE
-        while isinstance(term, Apply) and not ex.is_positive(term):
-            if term.function == "neg":
-                coefficient, term = ex.negate(coefficient), term.arguments[0]
-            elif term.function in ("mul", "div") and not all(map(ex.is_positive, term.arguments)):
-                a, b = term.arguments
-                if not ex.uses_variables(a) and not ex.is_positive(a):
-                    rest = b if term.function == "mul" else Apply("div", (ONE, b))
-                    coefficient, term = ex.multiply(coefficient, _fold(a)), rest
-                elif term.function == "mul" and not ex.uses_variables(b):
-                    coefficient, term = ex.multiply(coefficient, _fold(b)), a
-                else:
-                    break
-            else:
-                break
-        result.append((coefficient, term))
-    return result
-
-
-def _is_power_product(node: Node) -> bool:
-    """Tell whether a product of positive factors holds a power with an exponent to be fitted."""
-    if not (isinstance(node, Apply) and ex.is_positive(node)):
-        return False
-    if node.function in ("mul", "div"):
-        return all(map(ex.is_positive, node.arguments)) and any(
-            _is_power_product(a)
-            or (isinstance(a, Apply) and a.function == "exp" and ex.uses_variables(a))
-            for a in node.arguments
-        )
-    return node.function == "pow" and ex.uses_coordinates(node.arguments[1])
-
-
-def _uniform_log(node: Node) -> Node:
-    """Return the logarithm of a node without columns, taken apart as far as signs allow."""
-    if isinstance(node, Constant) and node.value > 0.0:
-        return Constant(math.log(node.value))
-    if isinstance(node, Apply):
-        f, args = node.function, node.arguments
-        if f == "exp":
-            return args[0]
-        if f in ("mul", "div") and all(map(ex.is_positive, args)):
-            right = _uniform_log(args[1])
-            return ex.add(_uniform_log(args[0]), right if f == "mul" else ex.negate(right))
-        if f == "pow" and ex.is_positive(args[0]):
-            return ex.multiply(args[1], _uniform_log(args[0]))
-        if f == "add" and all(map(ex.is_positive, args)):
-            return Apply("logsumexp", tuple(_uniform_log(a) for a in args))
-    return Apply("log", (node,))
-
-
-def _fold(node: Node) -> Node:
-    """Fold the constants of a node without columns, so that equal slots are found equal."""
-    if not isinstance(node, Apply):
-        return node
-    args = tuple(_fold(a) for a in node.arguments)
-    f = node.function
-    if f == "add":
-        total: Node = ZERO
-        for a in args:
-            total = ex.add(total, a)
-        return total
-    if f == "neg":
-        return ex.negate(args[0])
-    if f == "mul":
-        return ex.multiply(*args)
-    if f == "div":
-        return ex.divide(*args)
-    if f == "log":
-        return _uniform_log(args[0])
-    return Apply(f, args)
-
-
-def _rewrite(node: Apply) -> Node:
-    """Express a function that has no operation of its own through others."""
-    f, args = node.function, node.arguments
-    if f == "log2":
-        return ex.multiply(Constant(1.4426950408889634), Apply("log", args))
-    if f == "log10":
-        return ex.multiply(Constant(0.4342944819032518), Apply("log", args))
-    if f == "and":
-        return Apply("min", tuple(map(_truth, args)))
-    if f == "or":
-        return Apply("max", tuple(map(_truth, args)))
-    if f == "not":
-        return Apply("eq", (args[0], ZERO))
-    raise AssertionError(f"no rule for {f}")
-
-
-def _truth(node: Node) -> Node:
-    """Return a condition as 0 or 1."""
-    if isinstance(node, Apply) and node.function in (*ex.COMPARISONS, "and", "or", "not"):
-        return node
-    return Apply("ne", (node, ZERO))

@@ -8,12 +8,13 @@ import os
 from collections.abc import Sequence
 from typing import Any, cast
 
-from .compiler import compile_law, resolve
+from .compiler import compile_law
 from .errors import InputError
 from .law import Law, Parameter, bounds_to_json
 from .laws import as_law
 from .losses import Huber, Loss, parse_loss
 from .problem import Residual, Scale
+from .resolution import resolve
 from .result import Fit
 from .saving import write_json
 

@@ -8,6 +8,9 @@ from functools import lru_cache
 
 __all__ = [
     "COMPARISONS",
+    "MINUS_ONE",
+    "ONE",
+    "ZERO",
     "Apply",
     "Bound",
     "Constant",
@@ -40,6 +43,9 @@ class Constant:
     """A number."""
 
     value: float
+
+
+ONE, ZERO, MINUS_ONE = Constant(1.0), Constant(0.0), Constant(-1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,7 +312,7 @@ class _Parser:
                 raise self.fail(f"{function} runs over an index: {usage}", node)
         if index in self.bound:
             raise self.fail(f"the index {index} is in use already; choose another name", node)
-        first = self.convert(ends[0], depth) if len(ends) == 2 else ex.Constant(0.0)
+        first = self.convert(ends[0], depth) if len(ends) == 2 else ex.ZERO
         end = self.convert(ends[-1], depth)
         self.bound.add(index)
         converted = self.convert(body, depth)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import expression as ex
-from .compiler import column_spans, compile_law, resolve
+from .compiler import compile_law
 from .errors import InputError
 from .formula import groups, left_side, names, parse
+from .resolution import column_spans, resolve
 from .runs import Runs, read
 from .saving import Entries, from_number, to_number
 from .tables import listed, named

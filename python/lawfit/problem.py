@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from . import _core
 from . import expression as ex
-from .compiler import column_spans, compile_law, resolve
+from .compiler import compile_law
 from .errors import InputError
 from .groups import Groups
 from .law import Law, Parameter, check_bounds
 from .losses import Loss
 from .penalties import LinearForm, Penalty, linear_forms
+from .resolution import column_spans, resolve
 from .runs import Runs
 from .starts import quasi_random
 from .tables import named

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from .. import _core
 from .. import expression as ex
-from ..compiler import column_spans, compile_law, resolve
+from ..compiler import compile_law
 from ..errors import FormulaError, InputError, Interrupted
 from ..execution import workers_from
 from ..formula import find, names, parse
 from ..law import Law
 from ..laws import as_law
 from ..progress import Progress, reporter
+from ..resolution import column_spans, resolve
 from ..result import Fit
 
 __all__ = ["GridResult", "grid_search"]

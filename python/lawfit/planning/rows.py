@@ -82,7 +82,7 @@ class Rows:
         less = all(map(ex.is_positive, moving))
         if moving and rest and (less or all(map(ex.is_negative, moving))):
             name = f"_room{len(self.rooms)}"
-            room = ex.Apply("add", (*(map(ex.negate, rest) if less else rest), ex.Constant(0.0)))
+            room = ex.Apply("add", (*(map(ex.negate, rest) if less else rest), ex.ZERO))
             self.rooms.append((name, self._compile(room, False)))
             self._fill_rooms()
             total = ex.Apply("add", tuple(moving if less else map(ex.negate, moving)))
@@ -197,7 +197,7 @@ class Rows:
         still = [f for f in factors if f not in moving]
         if not moving or len(still) < 2:
             return node
-        front: ex.Node = ex.Constant(1.0)
+        front: ex.Node = ex.ONE
         for factor, below in still:
             front = ex.Apply("div" if below else "mul", (front, factor))
         named = any(isinstance(n, ex.Name) for n in ex.walk(front))

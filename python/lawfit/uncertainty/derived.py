@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import expression as ex
-from ..compiler import compile_law, resolve
+from ..compiler import compile_law
 from ..errors import InputError
 from ..formula import names, parse
+from ..resolution import resolve
 from ..tables import named
 from .contributions import problem_of
 from .covariance import covariance

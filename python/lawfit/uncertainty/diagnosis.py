@@ -330,7 +330,7 @@ def _breaks(tree: ex.Node, variables: set[str], parameters: set[str]) -> set[tup
                 found |= pair(*node.arguments)
             if node.function in ("min", "max"):
                 found |= quotients(node)
-        elif node.function == "add" and ex.Constant(1.0) in ex.addends(node):
+        elif node.function == "add" and ex.ONE in ex.addends(node):
             for term in ex.addends(node):
                 if isinstance(term, ex.Apply) and term.function == "pow":
                     found |= quotients(term.arguments[0])
