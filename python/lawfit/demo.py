@@ -187,15 +187,19 @@ def format_demonstration(shown: Demonstration) -> str:
     inside = (shown.low <= held_out["loss"]) & (held_out["loss"] <= shown.high)
     lines += [
         "",
-        "Held out: the runs with the most compute.",
-        "           N           D  P_w  measured  predicted  95 % interval of one run",
+        "Held out: the runs with the most compute. How many of each N and D lie inside their 95 %",
+        "intervals, and the one of the most bits with its own:",
+        "           N           D  inside  P_w  measured  predicted  95 % interval of one run",
     ]
-    lines += [
-        f"  {held_out['N'][i]:10,.0f}  {held_out['D'][i]:10,.0f}  {held_out['P_w'][i]:3.0f}"
-        f"  {held_out['loss'][i]:8.4f}  {shown.predicted[i]:9.4f}"
-        f"  {shown.low[i]:.4f} to {shown.high[i]:.4f}{'' if inside[i] else '  outside'}"
-        for i in range(held_out.n)
-    ]
+    cells = np.stack([held_out["N"], held_out["D"]], axis=1)
+    for cell in dict.fromkeys(map(tuple, cells)):
+        rows = np.flatnonzero((cells == cell).all(axis=1))
+        i = rows[np.argmax(held_out["P_w"][rows])]
+        lines.append(
+            f"  {cell[0]:10,.0f}  {cell[1]:10,.0f}  {inside[rows].sum():>2} of {len(rows)}"
+            f"  {held_out['P_w'][i]:3.0f}  {held_out['loss'][i]:8.4f}  {shown.predicted[i]:9.4f}"
+            f"  {shown.low[i]:.4f} to {shown.high[i]:.4f}{'' if inside[i] else '  outside'}"
+        )
     lines += [
         f"{inside.sum()} of {held_out.n} inside; mean error "
         f"{np.mean(_error(shown.fit, held_out)):+.2%}.",
