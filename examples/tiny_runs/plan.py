@@ -85,11 +85,20 @@ def stages() -> list[Stage]:
 
 
 def sweep() -> list[Stage]:
-    """List the runs that the learning-rate rule comes from: two widths, seven rates, two bits."""
+    """List the runs that the learning-rate rule comes from, seven rates each, and a test of it.
 
-    def members(width: int) -> tuple[tuple[int, int, int, float], ...]:
+    The test is the largest width, tried after its runs of the grid.
+    """
+
+    def members(width: int, bits: tuple[int, ...]) -> tuple[tuple[int, int, int, float], ...]:
         middle = 4e-3 * (non_embedding(width) / 1e5) ** -0.25 / rate(width)
-        return tuple((b, FULL, 0, middle * 2.0**i) for b in (3, FULL) for i in range(-3, 4))
+        return tuple((b, FULL, 0, middle * 2.0**i) for b in bits for i in range(-3, 4))
 
-    tried = ((48, 19, 100), (128, 19, 100), (48, 21, 101))
-    return [Stage(Group("sweep", w, seed, members(w), t, t), t) for w, t, seed in tried]
+    both = (3, FULL)
+    tried = (
+        (48, 19, 100, both),
+        (128, 19, 100, both),
+        (48, 21, 101, both),
+        (288, 19, 102, (FULL,)),
+    )
+    return [Stage(Group("sweep", w, seed, members(w, bits), t, t), t) for w, t, seed, bits in tried]
