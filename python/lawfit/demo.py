@@ -29,12 +29,12 @@ LAW = f"E + ((A / (N * {SHARE})**alpha)**2 + (B / D**beta)**2)**0.5"
 STARTS = 20
 # A single epoch, activations not quantised, and more than the 256 steps of the first end point.
 TAKEN = ("U == D", "P_a == 32", "steps >= 512")
-# LAW was found with the runs below in view, and before those above were made.
-HELD_OUT = "6 * N * D >= 1e12"
-KEPT = "6 * N * D < 1e12"
+# LAW was found before any of the runs above were made.
+HELD_OUT = "6 * N * D >= 4e12"
+KEPT = "6 * N * D < 4e12"
 DRAWS = 400
 COST = "6 * N * D * P_w / 16"
-BUDGETS = (1e11, 1e12, 1e13)
+BUDGETS = (1e12, 1e13, 1e14)
 WIDTHS = (2.0, 3.0, 4.0, 6.0, 8.0, 16.0)
 
 
