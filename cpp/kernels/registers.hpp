@@ -44,21 +44,25 @@ constexpr int width = 1;
 #endif
 #if defined(__GNUC__)
 typedef double Vector __attribute__((vector_size(width * sizeof(double))));
-LAWFIT_INLINE Vector load(const double* p) {
-    Vector v;
-    __builtin_memcpy(&v, p, sizeof v);
-    return v;
-}
 LAWFIT_INLINE double lane(const Vector& v, int i) { return v[i]; }
 typedef std::uint64_t Bits __attribute__((vector_size(width * sizeof(double))));
 LAWFIT_INLINE Bits bits_of(const Vector& v) { return reinterpret_cast<Bits>(v); }
 LAWFIT_INLINE Vector from_bits(const Bits& u) { return reinterpret_cast<Vector>(u); }
 #else
 typedef double Vector;
-LAWFIT_INLINE Vector load(const double* p) { return *p; }
 LAWFIT_INLINE double lane(const Vector& v, int) { return v; }
 #endif
-LAWFIT_INLINE void store(double* p, const Vector& v) { LAWFIT_COPY(p, &v, sizeof v); }
+template <class T>
+LAWFIT_INLINE T load(const double* p) {
+    T v;
+    LAWFIT_COPY(&v, p, sizeof v);
+    return v;
+}
+LAWFIT_INLINE Vector load(const double* p) { return load<Vector>(p); }
+template <class T>
+LAWFIT_INLINE void store(double* p, const T& v) {
+    LAWFIT_COPY(p, &v, sizeof v);
+}
 
 }  // namespace
 }  // namespace lawfit::kernels
