@@ -64,5 +64,27 @@ LAWFIT_INLINE void store(double* p, const T& v) {
     LAWFIT_COPY(p, &v, sizeof v);
 }
 
+LAWFIT_INLINE double sum(Vector v) {
+#if defined(__GNUC__) && defined(__AVX512F__)
+    v += Vector{v[4], v[5], v[6], v[7], v[0], v[1], v[2], v[3]};
+    v += Vector{v[2], v[3], v[0], v[1], v[6], v[7], v[4], v[5]};
+    return v[0] + v[1];
+#elif defined(__GNUC__) && defined(__AVX__)
+    v += Vector{v[2], v[3], v[0], v[1]};
+    return v[0] + v[1];
+#else
+    double s = 0.0;
+    for (int i = 0; i < width; ++i) s += lane(v, i);
+    return s;
+#endif
+}
+
+#if defined(__GNUC__)  // elsewhere a register is one double
+LAWFIT_INLINE double sum(double a) { return a; }
+#endif
+
+LAWFIT_INLINE Vector least(Vector a, Vector b) { return a < b ? a : b; }
+LAWFIT_INLINE Vector most(Vector a, Vector b) { return a > b ? a : b; }
+
 }  // namespace
 }  // namespace lawfit::kernels
