@@ -1,24 +1,10 @@
 // The kernels, compiled once per instruction set; LAWFIT_BUILD names the build.
 #include <lawfit/kernels.hpp>
+#include "losses.hpp"
 #include "vector_math.hpp"
 
 namespace lawfit::kernels {
 namespace {
-
-LAWFIT_INLINE double sum(Vector v) {
-#if defined(__GNUC__) && defined(__AVX512F__)
-    v += Vector{v[4], v[5], v[6], v[7], v[0], v[1], v[2], v[3]};
-    v += Vector{v[2], v[3], v[0], v[1], v[6], v[7], v[4], v[5]};
-    return v[0] + v[1];
-#elif defined(__GNUC__) && defined(__AVX__)
-    v += Vector{v[2], v[3], v[0], v[1]};
-    return v[0] + v[1];
-#else
-    double s = 0.0;
-    for (int i = 0; i < width; ++i) s += lane(v, i);
-    return s;
-#endif
-}
 
 #define ROWS for (int i = 0; i < n; ++i)
 
@@ -398,70 +384,58 @@ double reach(int n, const double* x, double reference) {
     return result;
 }
 
-// log and 1 / x of positive normal numbers below 1e307, sharing one division. `count` registers go
-// through each part together: one alone would wait for its own results most of the time.
-template <int count>
-LAWFIT_INLINE void log_and_reciprocal(const Vector* x, Vector* logarithm, Vector* reciprocal) {
-    Vector e[count], f[count], denominator[count];
-    for (int u = 0; u < count; ++u) {
-        // x = (1 + f) 2^e with 1 + f in [sqrt(1/2), sqrt(2)), whose lower end has these bits: counted from
-        // there, x carries into the exponent where 1 + f would be too large.
-        constexpr std::uint64_t one = 0x3ff0000000000000u, low = 0x3fe6a09e667f3bcdu;
-        const auto b = bits_of(x[u]) + (one - low);
-        f[u] = from_bits((b & 0x000fffffffffffffu) + low) - 1.0;
-        e[u] = from_bits((b >> 52) | 0x4330000000000000u) - (0x1p52 + 1023.0);
-        denominator[u] = 2.0 + f[u];
-        reciprocal[u] = 1.0 / (denominator[u] * x[u]);
-    }
-    for (int u = 0; u < count; ++u) {
-        logarithm[u] = log_series(f[u], f[u] * (x[u] * reciprocal[u]), e[u]);
-        reciprocal[u] *= denominator[u];
-    }
+// log and 1 / x of positive normal numbers below 1e307, sharing one division. The error of the logarithm
+// is absolute.
+LAWFIT_INLINE Vector log_and_reciprocal(const Vector& x, Vector& reciprocal) {
+    // x = (1 + f) 2^e with 1 + f in [sqrt(1/2), sqrt(2)), whose lower end has these bits: counted from
+    // there, x carries into the exponent where 1 + f would be too large.
+    constexpr std::uint64_t one = 0x3ff0000000000000u, low = 0x3fe6a09e667f3bcdu;
+    const auto b = bits_of(x) + (one - low);
+    const Vector f = from_bits((b & 0x000fffffffffffffu) + low) - 1.0;
+    const Vector e = from_bits((b >> 52) | 0x4330000000000000u) - (0x1p52 + 1023.0);
+    const Vector denominator = 2.0 + f;
+    const Vector both = 1.0 / (denominator * x);
+    reciprocal = both * denominator;
+    const Vector s = f * (x * both);
+    const Vector z = s * s;
+    return e * ln2_high + (e * ln2_low + (f - s * (f - z * log_tail(z))));
 }
 
-// Rows i to i + count * width of log_sum.
-template <int count>
-LAWFIT_INLINE void log_sum_part(int i, double reference, double fixed_sum, int terms,
-                                const Exponential* term, double* out, double* const* share,
-                                double* fixed_share) {
-    const Vector zero = {};
-    Vector total[count], logarithm[count], inverse[count];
-    for (int u = 0; u < count; ++u) total[u] = zero + fixed_sum;
-    for (int k = 0; k < terms; ++k) {
-        const Exponential& t = term[k];
-        const double offset = t.offset - reference, c = t.coefficient;
-        Vector e[count];
-        for (int u = 0; u < count; ++u) e[u] = zero + offset;
-        for (int j = 0; j < t.columns; ++j) {
-            const double slope = t.slope[j];
-            const double* x = t.x[j] + i;
-            for (int u = 0; u < count; ++u) e[u] += slope * load(x + u * width);
-        }
-        for (int u = 0; u < count; ++u) {
-            e[u] = exp_tame(e[u]);
-            total[u] += c * e[u];
-            store(share[k] + i + u * width, e[u]);
-        }
-    }
-    log_and_reciprocal<count>(total, logarithm, inverse);
-    for (int u = 0; u < count; ++u) store(out + i + u * width, reference + logarithm[u]);
-    for (int k = 0; k < terms; ++k)
-        for (int u = 0; u < count; ++u) {
-            double* s = share[k] + i + u * width;
-            store(s, load(s) * inverse[u]);
-        }
-    if (fixed_share)
-        for (int u = 0; u < count; ++u) store(fixed_share + i + u * width, inverse[u]);
-}
-
+// Term by term over all rows, so that the constants of an exponential stay in registers.
 void log_sum(int n, double reference, double fixed_sum, int terms, const Exponential* term,
-             double* out, double* const* share, double* fixed_share) {
-    constexpr int few = row_multiple / width, many = width > 2 ? 4 * few : few;
-    int i = 0;
-    for (; i + many * width <= n; i += many * width)
-        log_sum_part<many>(i, reference, fixed_sum, terms, term, out, share, fixed_share);
-    for (; many > few && i < n; i += few * width)
-        log_sum_part<few>(i, reference, fixed_sum, terms, term, out, share, fixed_share);
+             const Residual* residual, double* out, double* const* share, double* fixed_share) {
+    const Vector zero = {};
+    for (int k = 0; k < terms; ++k) {
+        const Vector c = zero + term[k].coefficient, offset = zero + term[k].offset,
+                     slope = zero + term[k].slope, first = zero + fixed_sum;
+        const double* x = term[k].x;
+        for (int i = 0; i < n; i += width) {
+            const Vector e = exp_tame(offset + slope * load(x + i));
+            store(share[k] + i, e);
+            store(out + i, (k == 0 ? first : load(out + i)) + c * e);
+        }
+    }
+    const double* target = residual ? residual->target : nullptr;
+    const double* row_factor = residual ? residual->row_factor : nullptr;
+    const double factor = residual ? residual->factor : 1.0;
+    constexpr int count = row_multiple / width;
+    for (int i = 0; i < n; i += row_multiple) {
+        Vector inverse[count];
+        for (int u = 0; u < count; ++u) {
+            const int row = i + u * width;
+            Vector value = reference + log_and_reciprocal(load(out + row), inverse[u]);
+            if (target) value = (value - load(target + row)) * factor;
+            if (row_factor) value *= load(row_factor + row);
+            store(out + row, value);
+        }
+        if (fixed_share)
+            for (int u = 0; u < count; ++u) store(fixed_share + i + u * width, inverse[u]);
+        for (int k = 0; k < terms; ++k)
+            for (int u = 0; u < count; ++u) {
+                double* s = share[k] + i + u * width;
+                store(s, load(s) * inverse[u]);
+            }
+    }
 }
 
 LAWFIT_INLINE bool ordinary(double c) { return c > 1e-30 && c < 1e30; }
@@ -470,17 +444,17 @@ void logsumexp(int n, double fixed_shift, double fixed_sum, int terms, const dou
                const double* const* x, double* LAWFIT_RESTRICT out, double* const* share,
                double* LAWFIT_RESTRICT fixed_share) {
     constexpr int most = 8;
-    const double one = 1.0, reference = fixed_share || terms == 0 ? fixed_shift : x[0][0];
+    const double reference = fixed_share || terms == 0 ? fixed_shift : x[0][0];
     bool tame = terms >= 1 && terms <= most && abs_(reference) < 1e300 &&
                 (!fixed_share || ordinary(fixed_sum));
     Exponential term[most];
     for (int k = 0; tame && k < terms; ++k) {
         tame = ordinary(coefficient[k]) && reach(n, x[k], reference) < tame_reach;
-        term[k] = {coefficient[k], 0.0, 1, &one, x + k};
+        term[k] = {coefficient[k], -reference, 1.0, x[k]};
     }
     if (tame)
-        return log_sum(n, reference, fixed_share ? fixed_sum : 0.0, terms, term, out, share,
-                       fixed_share);
+        return log_sum(n, reference, fixed_share ? fixed_sum : 0.0, terms, term, nullptr, out,
+                       share, fixed_share);
 
     // out holds the largest exponent until the logarithm is taken. Terms of weight zero have no say.
     int leading = 0;
@@ -551,6 +525,9 @@ void multiply(int n, double c, const double* LAWFIT_RESTRICT a, const double* LA
               double* LAWFIT_RESTRICT y, bool add) {
     if (add) {
         ROWS y[i] += c * a[i] * b[i];
+    } else if (c == 1.0) {
+        for (int i = 0; i < n; i += row_multiple)
+            for (int l = 0; l < row_multiple; ++l) y[i + l] = a[i + l] * b[i + l];
     } else {
         ROWS y[i] = c * a[i] * b[i];
     }
@@ -572,138 +549,17 @@ void multiply_guarded(int n, double c, const double* LAWFIT_RESTRICT a,
     }
 }
 
-// --- residuals and losses --------------------------------------------------------------------------
+// --- residuals -----------------------------------------------------------------------------------
 
-void residual(int n, const double* LAWFIT_RESTRICT value, const double* LAWFIT_RESTRICT target,
-              double factor, const double* LAWFIT_RESTRICT row_factor, double* LAWFIT_RESTRICT u) {
+void residuals(int n, const double* LAWFIT_RESTRICT value, const Residual* residual,
+               double* LAWFIT_RESTRICT u) {
+    const double* LAWFIT_RESTRICT target = residual->target;
+    const double* LAWFIT_RESTRICT row_factor = residual->row_factor;
+    const double factor = residual->factor;
     if (row_factor) {
         ROWS u[i] = (value[i] - target[i]) * factor * row_factor[i];
     } else {
         ROWS u[i] = (value[i] - target[i]) * factor;
-    }
-}
-
-struct Slopes {
-    double value, slope, bend, curvature;
-};
-
-struct SquaredLoss {
-    explicit SquaredLoss(const LossSpec&) {}
-    double value(double u) const { return 0.5 * u * u; }
-    Slopes all(double u) const { return {0.5 * u * u, u, 1.0, 1.0}; }
-};
-
-struct LinearLoss {
-    double above, below, core, inverse_core;
-    explicit LinearLoss(const LossSpec& s)
-        : above(s.above),
-          below(s.below),
-          core(s.core),
-          inverse_core(s.core > 0.0 ? 1.0 / s.core : 0.0) {}
-    double value(double u) const {
-        const double a = abs_(u);
-        const double c = u > 0.0 ? above : below;
-        return c * (a <= core ? 0.5 * a * a * inverse_core : a - 0.5 * core);
-    }
-    Slopes all(double u) const {
-        const double a = abs_(u);
-        const double c = u > 0.0 ? above : below;
-        const bool inside = a <= core;
-        const double t = inside ? u * inverse_core : (u > 0.0 ? 1.0 : -1.0);
-        return {0.0, c * t, inside ? c * inverse_core : c / (2.0 * a - core),
-                inside ? c * inverse_core : 0.0};
-    }
-};
-
-struct CauchyLoss {
-    double s, inverse;
-    explicit CauchyLoss(const LossSpec& spec) : s(spec.core), inverse(1.0 / spec.core) {}
-    double value(double u) const { return 0.5 * s * s * log1p_(u * inverse * (u * inverse)); }
-    Slopes all(double u) const {
-        const double t = u * inverse * (u * inverse);
-        const double q = 1.0 / (1.0 + t);
-        const double rho = log1p_(t);  // 2 rho / s^2
-        return {0.0, u * q, t < 1e-12 ? 1.0 : t * q * q / rho, (1.0 - t) * q * q};
-    }
-};
-
-struct LogCoshLoss {
-    double s, inverse;
-    explicit LogCoshLoss(const LossSpec& spec) : s(spec.core), inverse(1.0 / spec.core) {}
-    // log cosh t = log1p(2 sinh^2(t/2)) for small t, |t| - log 2 + log1p(exp(-2|t|)) for large
-    double log_cosh(double t) const {
-        const double a = abs_(t);
-        const double e = expm1_(-a);
-        const double near = log1p_(0.5 * e * e / (1.0 + e));
-        const double far = a - 0.6931471805599453 + log1p_(exp_(-2.0 * a));
-        return a < 1.0 ? near : far;
-    }
-    double value(double u) const { return s * s * log_cosh(u * inverse); }
-    Slopes all(double u) const {
-        const double t = u * inverse;
-        const double th = tanh_(t);
-        const double rho = log_cosh(t);  // rho / s^2
-        return {0.0, s * th, t * t < 1e-12 ? 1.0 : 0.5 * th * th / rho, (1.0 - th) * (1.0 + th)};
-    }
-};
-
-template <class Loss>
-double loss_value_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT u,
-                     const double* LAWFIT_RESTRICT w) {
-    const Loss loss(spec);
-    double total[row_multiple] = {};
-    for (int start = 0; start < n; start += row_multiple)
-        for (int l = 0; l < row_multiple; ++l) total[l] += w[start + l] * loss.value(u[start + l]);
-    double s = 0.0;
-    for (int l = 0; l < row_multiple; ++l) s += total[l];
-    return s;
-}
-
-template <class Loss>
-void loss_slopes_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT u,
-                    const double* LAWFIT_RESTRICT w, double* LAWFIT_RESTRICT slope,
-                    double* LAWFIT_RESTRICT bend, double* LAWFIT_RESTRICT curvature) {
-    const Loss loss(spec);
-    if (bend) {
-        ROWS {
-            const Slopes s = loss.all(u[i]);
-            slope[i] = w[i] * s.slope;
-            bend[i] = w[i] == 0.0 ? 0.0 : w[i] * s.bend;
-        }
-        // The slope again might be rounded in another way.
-        if (curvature) ROWS curvature[i] = w[i] * loss.all(u[i]).curvature;
-    } else if (curvature) {
-        ROWS {
-            const Slopes s = loss.all(u[i]);
-            slope[i] = w[i] * s.slope;
-            curvature[i] = w[i] * s.curvature;
-        }
-    } else {
-        ROWS slope[i] = w[i] * loss.all(u[i]).slope;
-    }
-}
-
-double loss_value(int n, const LossSpec* loss, const double* u, const double* w) {
-    switch (loss->kind) {
-        case LossKind::squared: return loss_value_of<SquaredLoss>(n, *loss, u, w);
-        case LossKind::linear: return loss_value_of<LinearLoss>(n, *loss, u, w);
-        case LossKind::cauchy: return loss_value_of<CauchyLoss>(n, *loss, u, w);
-        case LossKind::logcosh: return loss_value_of<LogCoshLoss>(n, *loss, u, w);
-    }
-    return nan_();
-}
-
-void loss_slopes(int n, const LossSpec* loss, const double* u, const double* w, double* slope,
-                 double* bend, double* curvature) {
-    switch (loss->kind) {
-        case LossKind::squared:
-            return loss_slopes_of<SquaredLoss>(n, *loss, u, w, slope, bend, curvature);
-        case LossKind::linear:
-            return loss_slopes_of<LinearLoss>(n, *loss, u, w, slope, bend, curvature);
-        case LossKind::cauchy:
-            return loss_slopes_of<CauchyLoss>(n, *loss, u, w, slope, bend, curvature);
-        case LossKind::logcosh:
-            return loss_slopes_of<LogCoshLoss>(n, *loss, u, w, slope, bend, curvature);
     }
 }
 
@@ -731,40 +587,51 @@ double dot(int n, const double* a, const double* b) {
     return sum(s0 + s1);
 }
 
-// Products of column p with `count` others and, on request, with itself and with the slope: all sums of
-// a pass are in registers, so that each column is read once.
-template <int count, bool last>
-void gram_pass(int n, const double* column, const double* const* others, const double* weight,
-               double* products, const double* slope, double* slope_product) {
-    Vector s[count + 1] = {}, g = {};
+// Products of `rows` columns with `count` others and, in their last pass, among themselves and with the
+// slope: all sums of a pass are in registers. Row r of the result begins at products[r].
+template <int rows, int count, bool last>
+void gram_pass(int n, const double* const* column, const double* const* others,
+               const double* weight, double* const* products, const double* slope,
+               double* gradient) {
+    Vector s[rows][count + rows] = {}, g[rows] = {};
     for (int i = 0; i < n; i += width) {
-        const Vector a = load(column + i);
-        const Vector v = load(weight + i) * a;
-        for (int q = 0; q < count; ++q) s[q] += v * load(others[q] + i);
-        if (last) {
-            s[count] += v * a;
-            if (slope) g += load(slope + i) * a;
+        Vector a[rows], v[rows];
+        for (int r = 0; r < rows; ++r) {
+            a[r] = load(column[r] + i);
+            v[r] = load(weight + i) * a[r];
+        }
+        for (int q = 0; q < count; ++q)
+            for (int r = 0; r < rows; ++r) s[r][q] += v[r] * load(others[q] + i);
+        if (!last) continue;
+        for (int r = 0; r < rows; ++r) {
+            for (int q = 0; q <= r; ++q) s[r][count + q] += v[r] * a[q];
+            g[r] += load(slope + i) * a[r];
         }
     }
-    for (int q = 0; q < count; ++q) products[q] += sum(s[q]);
-    if (last) {
-        products[count] += sum(s[count]);
-        if (slope) *slope_product += sum(g);
+    for (int r = 0; r < rows; ++r) {
+        for (int q = 0; q < (last ? count + r + 1 : count); ++q) products[r][q] += sum(s[r][q]);
+        if (last && gradient) gradient[r] += sum(g[r]);
     }
 }
 
 void gram(int n, int columns, const double* const* jacobian, const double* weight, double* gram,
           const double* slope, double* gradient) {
-    for (int p = 0; p < columns; ++p) {
-        double* row = gram + p * (p + 1) / 2;
+    for (int p = 0; p < columns; p += 2) {
+        const bool pair = p + 1 < columns;
+        double* products[2] = {gram + p * (p + 1) / 2, gram + (p + 1) * (p + 2) / 2};
+        const auto pass = [&](auto* run, int q) {
+            run(n, jacobian + p, jacobian + q, weight, products, slope ? slope : weight,
+                slope ? gradient + p : nullptr);
+            products[0] += 4;
+            products[1] += 4;
+        };
         int q = 0;
-        for (; q + 6 <= p; q += 6)
-            gram_pass<6, false>(n, jacobian[p], jacobian + q, weight, row + q, nullptr, nullptr);
-        constexpr decltype(&gram_pass<0, true>) passes[] = {gram_pass<0, true>, gram_pass<1, true>,
-                                                            gram_pass<2, true>, gram_pass<3, true>,
-                                                            gram_pass<4, true>, gram_pass<5, true>};
-        passes[p - q](n, jacobian[p], jacobian + q, weight, row + q, slope,
-                      slope ? gradient + p : nullptr);
+        for (; q + 4 < p + pair; q += 4)
+            pass(pair ? gram_pass<2, 4, false> : gram_pass<1, 4, false>, q);
+        constexpr decltype(&gram_pass<1, 0, true>) passes[2][3] = {
+            {gram_pass<1, 0, true>, gram_pass<1, 2, true>, gram_pass<1, 4, true>},
+            {gram_pass<2, 0, true>, gram_pass<2, 2, true>, nullptr}};
+        pass(passes[pair][(p - q) / 2], q);
     }
 }
 
@@ -875,7 +742,7 @@ constexpr KernelTable LAWFIT_JOIN(table_, LAWFIT_BUILD) = {
     multiply,
     scale_guarded,
     multiply_guarded,
-    residual,
+    residuals,
     loss_value,
     loss_slopes,
     sum_of,

@@ -44,21 +44,47 @@ constexpr int width = 1;
 #endif
 #if defined(__GNUC__)
 typedef double Vector __attribute__((vector_size(width * sizeof(double))));
-LAWFIT_INLINE Vector load(const double* p) {
-    Vector v;
-    __builtin_memcpy(&v, p, sizeof v);
-    return v;
-}
 LAWFIT_INLINE double lane(const Vector& v, int i) { return v[i]; }
 typedef std::uint64_t Bits __attribute__((vector_size(width * sizeof(double))));
 LAWFIT_INLINE Bits bits_of(const Vector& v) { return reinterpret_cast<Bits>(v); }
 LAWFIT_INLINE Vector from_bits(const Bits& u) { return reinterpret_cast<Vector>(u); }
 #else
 typedef double Vector;
-LAWFIT_INLINE Vector load(const double* p) { return *p; }
 LAWFIT_INLINE double lane(const Vector& v, int) { return v; }
 #endif
-LAWFIT_INLINE void store(double* p, const Vector& v) { LAWFIT_COPY(p, &v, sizeof v); }
+template <class T>
+LAWFIT_INLINE T load(const double* p) {
+    T v;
+    LAWFIT_COPY(&v, p, sizeof v);
+    return v;
+}
+LAWFIT_INLINE Vector load(const double* p) { return load<Vector>(p); }
+template <class T>
+LAWFIT_INLINE void store(double* p, const T& v) {
+    LAWFIT_COPY(p, &v, sizeof v);
+}
+
+LAWFIT_INLINE double sum(Vector v) {
+#if defined(__GNUC__) && defined(__AVX512F__)
+    v += Vector{v[4], v[5], v[6], v[7], v[0], v[1], v[2], v[3]};
+    v += Vector{v[2], v[3], v[0], v[1], v[6], v[7], v[4], v[5]};
+    return v[0] + v[1];
+#elif defined(__GNUC__) && defined(__AVX__)
+    v += Vector{v[2], v[3], v[0], v[1]};
+    return v[0] + v[1];
+#else
+    double s = 0.0;
+    for (int i = 0; i < width; ++i) s += lane(v, i);
+    return s;
+#endif
+}
+
+#if defined(__GNUC__)  // elsewhere a register is one double
+LAWFIT_INLINE double sum(double a) { return a; }
+#endif
+
+LAWFIT_INLINE Vector least(Vector a, Vector b) { return a < b ? a : b; }
+LAWFIT_INLINE Vector most(Vector a, Vector b) { return a > b ? a : b; }
 
 }  // namespace
 }  // namespace lawfit::kernels

@@ -27,9 +27,13 @@ constexpr double tiny_normal = 0x1p-1022;
 
 LAWFIT_INLINE double infinity_() { return from_bits(0x7ff0000000000000u); }
 LAWFIT_INLINE double nan_() { return from_bits(0x7ff8000000000000u); }
-LAWFIT_INLINE double abs_(double x) { return from_bits(bits_of(x) & 0x7fffffffffffffffu); }
+template <class T>
+LAWFIT_INLINE T abs_(T x) {
+    return from_bits(bits_of(x) & 0x7fffffffffffffffu);
+}
 // For magnitude >= +0, or NaN.
-LAWFIT_INLINE double with_sign_of(double x, double magnitude) {
+template <class T>
+LAWFIT_INLINE T with_sign_of(T x, T magnitude) {
     return from_bits(bits_of(magnitude) | (bits_of(x) & 0x8000000000000000u));
 }
 LAWFIT_INLINE double sqrt_(double x) {
@@ -51,13 +55,14 @@ template <class T>
 LAWFIT_INLINE T exp_reduced(T leading, T trailing) {
     const T r = leading - trailing;
     const T r2 = r * r;
-    const T r4 = r2 * r2;
-    const T low =
-        (0.5 + r * 0.16666666666666669) + r2 * (0.04166666666662413 + r * 0.008333333333330062);
-    const T middle = (0.0013888888917213717 + r * 0.00019841269863053618) +
-                     r2 * (2.4801521295954376e-05 + r * 2.7557268459997064e-06);
-    const T high = 2.7620088445409746e-07 + r * 2.510038549551032e-08;
-    const T q = low + r4 * (middle + r4 * high);
+    const T even = 0.5 + r2 * (0.04166666666662413 +
+                               r2 * (0.0013888888917213717 +
+                                     r2 * (2.4801521295954376e-05 + r2 * 2.7620088445409746e-07)));
+    const T odd = 0.16666666666666669 +
+                  r2 * (0.008333333333330062 +
+                        r2 * (0.00019841269863053618 +
+                              r2 * (2.7557268459997064e-06 + r2 * 2.510038549551032e-08)));
+    const T q = even + r * odd;
     return 1.0 + (leading + (r2 * q - trailing));
 }
 
@@ -77,20 +82,24 @@ LAWFIT_INLINE T exp_tame(T x) {
     const T shifted = x * one_over_ln2 + round_magic;
     const T k = shifted - round_magic;
     const T p = exp_reduced((x - k * ln2_high) - k * ln2_low, T{});
-    return p * from_bits((bits_of(shifted) + 1023u) << 52);
+    return from_bits(bits_of(p) + (bits_of(shifted) << 52));
+}
+
+// (log(1 + f) - 2 s) / s^3 as a function of z = s^2, s = f / (2 + f)
+template <class T>
+LAWFIT_INLINE T log_tail(T z) {
+    const T z2 = z * z;
+    const T even = 0.666666666666667 +
+                   z2 * (0.2857142862611452 + z2 * (0.1818289077802613 + z2 * 0.146171283998073));
+    const T odd = 0.399999999998992 + z2 * (0.22222211112104948 + z2 * 0.15331666676597175);
+    return even + z * odd;
 }
 
 // log(1 + f) + e log 2 with s = f / (2 + f)
-template <class T>
-LAWFIT_INLINE T log_series(T f, T s, T e) {
-    const T z = s * s;
-    const T z2 = z * z;
-    const T p =
-        (0.666666666666667 + z * 0.399999999998992) +
-        z2 * ((0.2857142862611452 + z * 0.22222211112104948) +
-              z2 * ((0.1818289077802613 + z * 0.15331666676597175) + z2 * 0.146171283998073));
-    const T half_square = 0.5 * f * f;
-    return e * ln2_high + (f - (half_square - (s * (half_square + z * p) + e * ln2_low)));
+LAWFIT_INLINE double log_series(double f, double s, double e) {
+    const double z = s * s;
+    const double half_square = 0.5 * f * f;
+    return e * ln2_high + (f - (half_square - (s * (half_square + z * log_tail(z)) + e * ln2_low)));
 }
 // log of x = m * 2^e, m in [1, 2)
 LAWFIT_INLINE double log_parts(double m, double e) {

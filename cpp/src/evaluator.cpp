@@ -173,7 +173,19 @@ const double* Evaluator::leaf_jacobian() {
 }
 
 const double* Evaluator::forward(int b) {
-    if (log_sum_forward(b)) return operand(program_.output(), b);
+    if (!log_sum_.empty()) {
+        double* out = registers_.data() + (program_.output() - program_.first_register()) * stride_;
+        if (log_sum_forward(b, nullptr, out)) return out;
+    }
+    return general_forward(b);
+}
+
+void Evaluator::residuals(int b, const kernels::Residual& residual, double* u) {
+    if (log_sum_.empty() || !log_sum_forward(b, &residual, u))
+        kernels::active().residuals(block_size(b), general_forward(b), &residual, u);
+}
+
+const double* Evaluator::general_forward(int b) {
     const int n = block_size(b);
     OperandScratch scratch{std::move(coefficients_), std::move(pointers_),
                            std::move(share_pointers_)};

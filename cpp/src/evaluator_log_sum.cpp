@@ -93,6 +93,7 @@ void Evaluator::find_log_sum() {
     if (!one_pass) return;
     exponents_ = std::move(exponents);
     exponentials_.resize(exponents_.size());
+    offsets_.resize(exponents_.size());
     std::size_t factors = 0;
     for (const ExponentSlots& e : exponents_) factors += e.factors.size();
     slopes_.resize(factors);
@@ -127,16 +128,14 @@ void Evaluator::weigh_terms() {
     std::size_t k = 0;
     for (std::size_t t = 0; t < exponents_.size(); ++t) {
         const ExponentSlots& e = exponents_[t];
-        exponentials_[t] = {uniform(e.coefficient, 1.0), uniform(e.offset, 0.0),
-                            static_cast<int>(e.factors.size()), slopes_.data() + k,
-                            slope_columns_.data() + k};
+        exponentials_[t].coefficient = uniform(e.coefficient, 1.0);
+        offsets_[t] = uniform(e.offset, 0.0);
         for (const auto& factor : e.factors) slopes_[k++] = uniform(factor.first, 1.0);
     }
 }
 
-// The value of a block in one pass, into the last register. False where the exponents are too far
-// apart for it.
-bool Evaluator::log_sum_forward(int b) {
+// The value or the residuals of a block in one pass. False where the exponents are too far apart for it.
+bool Evaluator::log_sum_forward(int b, const kernels::Residual* residual, double* out) {
     if (exponents_.empty()) return false;
     weigh_terms();
     const auto ordinary = [](double c) { return c > 1e-30 && c < 1e30; };
@@ -146,7 +145,7 @@ bool Evaluator::log_sum_forward(int b) {
     std::size_t k = 0;
     for (std::size_t t = 0; t < exponents_.size(); ++t) {
         if (!ordinary(exponentials_[t].coefficient)) return false;
-        double least = exponentials_[t].offset, most = least;
+        double least = offsets_[t], most = least;
         for (const auto& factor : exponents_[t].factors) {
             const BoundColumns::Range range = columns_.range(factor.second, b);
             const double c = slopes_[k];
@@ -162,12 +161,27 @@ bool Evaluator::log_sum_forward(int b) {
     if (!(high - reference < kernels::tame_reach && reference - low < kernels::tame_reach &&
           std::fabs(reference) < 1e300))
         return false;
+    const int n = block_size(b);
+    const double* slope = slopes_.data();
+    const double** column = slope_columns_.data();
+    for (std::size_t t = 0; t < exponents_.size(); ++t) {
+        const double offset = offsets_[t] - reference;
+        const auto count = static_cast<int>(exponents_[t].factors.size());
+        kernels::Exponential& e = exponentials_[t];
+        if (count == 1) {
+            e = {e.coefficient, offset, *slope, *column};
+        } else {
+            kernels::active().affine(n, offset, count, slope, column, log_sum_shares_[t]);
+            e = {e.coefficient, 0.0, 1.0, log_sum_shares_[t]};
+        }
+        slope += count;
+        column += count;
+    }
     const int last = static_cast<int>(program_.row_operations().size()) - 1;
     double* fixed_share = shares_.data() + share_offset_[index(last)] * stride_;
-    kernels::active().log_sum(block_size(b), reference, is_fixed ? log_sum_fixed_.sum : 0.0,
-                              static_cast<int>(exponents_.size()), exponentials_.data(),
-                              registers_.data() + last * stride_, log_sum_shares_.data(),
-                              is_fixed ? fixed_share : nullptr);
+    kernels::active().log_sum(n, reference, is_fixed ? log_sum_fixed_.sum : 0.0,
+                              static_cast<int>(exponents_.size()), exponentials_.data(), residual,
+                              out, log_sum_shares_.data(), is_fixed ? fixed_share : nullptr);
     return true;
 }
 

@@ -77,8 +77,8 @@ double Levels::choose(Vector& x) {
     for (int b = 0; b < evaluator_.block_count(); ++b) {
         const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
         const int n = block.size;
-        const double* value = evaluator_.forward(b);
-        k.residual(n, value, objective_.target().data() + block.begin, 1.0, nullptr, rest_.data());
+        evaluator_.residuals(b, {objective_.target().data() + block.begin, 1.0, nullptr},
+                             rest_.data());
         exp(n, rest_.data(), ratio_.data());
         std::fill(ratio_.begin() + block.rows, ratio_.begin() + n, 0.0);
         const double* const* share = evaluator_.reverse(b, nullptr);

@@ -159,6 +159,11 @@ void Objective::find_pattern() {
     if (!pattern_) pattern_ = std::make_shared<SymmetricPattern>(n);
     for_each_pair(
         [&](int i, int j) { entries_.push_back(i >= 0 && j >= 0 ? pattern_->find(i, j) : -1); });
+    for (int s = 0; s < segments; ++s) {
+        const int* c = coordinates(s);
+        for (int p = 0; p < local_count_; ++p)
+            has_ties_ = has_ties_ || (c[p] >= 0 && std::find(c, c + p, c[p]) != c + p);
+    }
 }
 
 void Objective::cut_into_chunks() {
@@ -323,6 +328,7 @@ double ObjectiveEvaluator::sum_over_blocks(Term term) {
 void ObjectiveEvaluator::set_weight(const double* weight) {
     const Buffer& own = objective_.weight();
     weight_ = weight ? weight : (own.empty() ? nullptr : own.data());
+    bent_ = false;
     find_weightless();
     const Buffer& side = objective_.side();
     total_weight_ = objective_.rows();
@@ -375,12 +381,14 @@ double ObjectiveEvaluator::tail_sum() {
     });
 }
 
-// Slopes of the loss in a block, in lane.slope, and what else is not null.
-void ObjectiveEvaluator::slopes(Lane& lane, const RowLayout::Block& block, double* bend,
-                                double* curvature) {
-    kernels::active().loss_slopes(block.size, &loss_, lane.u.data(), counted(lane, block, weight_),
-                                  lane.slope.data(), bend, curvature);
-    if (!has_tails()) return;
+// Slopes of the loss in a block, in lane.slope, and what else is not null. Returns the loss where there
+// is bend, without tails.
+double ObjectiveEvaluator::slopes(Lane& lane, const RowLayout::Block& block, double* bend,
+                                  double* curvature) {
+    const double value = kernels::active().loss_slopes(block.size, &loss_, lane.u.data(),
+                                                       counted(lane, block, weight_),
+                                                       lane.slope.data(), bend, curvature);
+    if (!has_tails()) return value;
     const Tail tail(loss_);
     const double* side = objective_.side().data() + block.begin;
     const double* w = weights_of(block, weight_);
@@ -392,6 +400,7 @@ void ObjectiveEvaluator::slopes(Lane& lane, const RowLayout::Block& block, doubl
         if (bend) bend[i] = t.value > 0.0 ? w[i] * t.slope * t.slope / (2.0 * t.value) : 0.0;
         if (curvature) curvature[i] = w[i] * t.curvature;
     }
+    return value;
 }
 
 // Adds the derivatives of the penalties at the point; their second derivatives do not move.
@@ -412,6 +421,7 @@ void ObjectiveEvaluator::add_penalties(Vector* gradient, SymmetricMatrix* matrix
 void ObjectiveEvaluator::set_point(const Vector& x) {
     point_ = x;
     for (auto& lane : lanes_) lane->segment = lane->block = -1;
+    bent_ = false;
     log_scale_ = objective_.terms().scale_is_fitted ? x[dimension() - 1] : 0.0;
     factor_ = log_scale_ == 0.0 ? 1.0 : std::exp(-log_scale_);
 }
@@ -431,17 +441,26 @@ void ObjectiveEvaluator::bring_residuals(Lane& lane, int b) {
     const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
     const Buffer& row_factor = objective_.row_factor();
     enter(lane, block.segment);
-    const double* z = lane.evaluator.forward(b);
-    kernels::active().residual(block.size, z, target_ + block.begin, factor_,
-                               row_factor.empty() ? nullptr : row_factor.data() + block.begin,
-                               lane.u.data());
+    lane.evaluator.residuals(b,
+                             {target_ + block.begin, factor_,
+                              row_factor.empty() ? nullptr : row_factor.data() + block.begin},
+                             lane.u.data());
     lane.block = b;
 }
 
 double ObjectiveEvaluator::value(const Vector& x) {
     ++evaluations_;
     set_point(x);
-    double total = residual_sum(loss_, true);
+    double total = 0.0;
+    if (objective_.layout().blocks().size() == 1) {
+        // Slopes cost little more, and they are still there when derivatives are asked for.
+        Lane& lane = *lanes_[0];
+        bring_residuals(lane, 0);
+        total = slopes(lane, objective_.layout().blocks()[0], lane.bend.data(), nullptr);
+        bent_ = true;
+    } else {
+        total = residual_sum(loss_, true);
+    }
     if (has_tails()) total += tail_sum();
     if (objective_.terms().scale_is_fitted)
         total += total_weight_ * (log_scale_ + objective_.terms().log_normaliser);
@@ -483,6 +502,7 @@ void ObjectiveEvaluator::add_scores(const int* row_of, Matrix& scores) {
         const RowLayout::Block& block = blocks[index(b)];
         const double* weight = weights_of(block, weight_);
         bring_residuals(lane, b);
+        bent_ = false;
         k.loss_slopes(block.size, &loss_, lane.u.data(), weight, lane.slope.data(), nullptr,
                       nullptr);
         if (row_factor.empty())
@@ -597,8 +617,9 @@ void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curv
         const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
         const int n = block.size;
         bring_residuals(lane, b);
-        slopes(lane, block, bend ? lane.bend.data() : nullptr,
-               curvature ? lane.curvature.data() : nullptr);
+        if (curvature || !bent_)
+            slopes(lane, block, bend ? lane.bend.data() : nullptr,
+                   curvature ? lane.curvature.data() : nullptr);
         if (exact) {
             lane.evaluator.add_term_curvature(b, lane.slope.data(), lane.second_gram.data());
             k.scale(n, -1.0, lane.slope.data(), lane.curvature.data(), true);
@@ -731,6 +752,13 @@ void ObjectiveEvaluator::scatter(const std::vector<double>& packed, SymmetricMat
     for (const Objective::Chunk& chunk : objective_.chunks()) {
         const int* coordinate = objective_.coordinates(chunk.segment);
         const int* entry = objective_.entries(chunk.segment);
+        if (!objective_.has_ties()) {
+            const int count = objective_.packed_count();
+            for (int e = 0; e < count; ++e)
+                if (entry[e] >= 0) values[entry[e]] += value[e];
+            value += count;
+            continue;
+        }
         for (int p = 0; p < local; ++p)
             for (int q = 0; q <= p; ++q, ++entry, ++value) {
                 if (*entry < 0) continue;

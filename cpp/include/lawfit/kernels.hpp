@@ -30,13 +30,19 @@ struct LossSpec {
     double core = 1.0;
 };
 
-// coefficient * exp(offset + sum_j slope[j] * x[j]), one term of log_sum.
+// coefficient * exp(reference + offset + slope * x), one term of log_sum.
 struct Exponential {
     double coefficient;
     double offset;
-    int columns;
-    const double* slope;     // (columns,)
-    const double* const* x;  // (columns,) of n values each
+    double slope;
+    const double* x;  // n values
+};
+
+// What makes values residuals: u = (value - target) * factor [* row_factor].
+struct Residual {
+    const double* target;
+    double factor;
+    const double* row_factor;  // null: 1
 };
 
 // What is far from the reference of log_sum is rounded to that distance's last place: this keeps the
@@ -90,11 +96,13 @@ struct KernelTable {
                       const double* coefficient, const double* const* x, double* out,
                       double* const* share, double* fixed_share);
 
-    // The same for exponents that are affine in columns, in one pass: for exponents all within
+    // The same for exponents that are linear in a column, in one pass: for exponents all within
     // tame_reach of the reference, a finite number, and coefficients and fixed_sum, the factor of
     // exp(reference), between 1e-30 and 1e30. Without a fixed part fixed_sum is 0, fixed_share null.
+    // One term or more; its column may be where its share goes. With a residual out gets residuals.
     void (*log_sum)(int n, double reference, double fixed_sum, int terms, const Exponential* term,
-                    double* out, double* const* share, double* fixed_share);
+                    const Residual* residual, double* out, double* const* share,
+                    double* fixed_share);
 
     // y (+)= c * a, and y (+)= c * a * b
     void (*scale)(int n, double c, const double* a, double* y, bool add);
@@ -105,16 +113,15 @@ struct KernelTable {
     void (*multiply_guarded)(int n, double c, const double* a, const double* b, double* y,
                              bool add);
 
-    // u = (value - target) * factor [* row_factor]; row_factor may be null.
-    void (*residual)(int n, const double* value, const double* target, double factor,
-                     const double* row_factor, double* u);
+    void (*residuals)(int n, const double* value, const Residual* residual, double* u);
 
     // sum w rho(u)
     double (*loss_value)(int n, const LossSpec* loss, const double* u, const double* w);
     // slope = w rho'(u); bend = w rho'(u)^2 / (2 rho(u)), the Gauss-Newton weight of the
-    // signed-root-loss residual; curvature = w rho''(u). Bend and curvature may be null.
-    void (*loss_slopes)(int n, const LossSpec* loss, const double* u, const double* w,
-                        double* slope, double* bend, double* curvature);
+    // signed-root-loss residual; curvature = w rho''(u). Bend and curvature may be null. Returns
+    // sum w rho(u) where there is bend.
+    double (*loss_slopes)(int n, const LossSpec* loss, const double* u, const double* w,
+                          double* slope, double* bend, double* curvature);
 
     double (*sum)(int n, const double* a);
     double (*dot)(int n, const double* a, const double* b);

@@ -33,6 +33,8 @@ public:
 
     // Values of one block, (block_size,). Valid until the next call.
     const double* forward(int block);
+    // In place of forward(): the residuals of one block, (block_size,), into u.
+    void residuals(int block, const kernels::Residual& residual, double* u);
 
     // After forward() of the same block: seed[i] * d value[i] / d leaf, for every leaf; null: ones.
     // Column k, (block_size,), is the derivative with respect to program.leaves()[k].
@@ -64,7 +66,8 @@ private:
     const double* const* general_reverse(int block, const double* seed);
     void find_log_sum();
     void weigh_terms();
-    bool log_sum_forward(int block);
+    const double* general_forward(int block);
+    bool log_sum_forward(int block, const kernels::Residual* residual, double* out);
     const double* const* log_sum_reverse(int block, const double* seed);
     const double* share_of_term(std::size_t term) const;
     void log_sum_second_order(int block, const double* seed, double* hessian, double* gradient);
@@ -106,7 +109,7 @@ private:
     FixedPart log_sum_fixed_;
     std::vector<double> term_weights_;
     std::vector<kernels::Exponential> exponentials_;
-    std::vector<double> slopes_;
+    std::vector<double> offsets_, slopes_;
     std::vector<const double*> slope_columns_;
     std::vector<double*> log_sum_shares_;  // of the terms that are not fixed
     std::vector<const double*> leaf_results_;

@@ -140,6 +140,8 @@ public:
         return entries_.data() + static_cast<std::ptrdiff_t>(segment) * packed_count();
     }
     int packed_count() const { return local_count_ * (local_count_ + 1) / 2; }
+    // Whether columns of one segment share an index in x.
+    bool has_ties() const { return has_ties_; }
     // Entries of the second derivatives that can differ from zero; all where they are not few.
     const std::shared_ptr<const SymmetricPattern>& pattern() const { return pattern_; }
 
@@ -165,6 +167,7 @@ private:
     std::vector<int> coordinates_;  // (segments, local_count)
     std::shared_ptr<const SymmetricPattern> pattern_;
     std::vector<int> entries_;  // (segments, packed_count)
+    bool has_ties_ = false;
 };
 
 // One worker's evaluation of an objective, on one thread or several. Holds all memory it needs from
@@ -184,7 +187,10 @@ public:
     int dimension() const { return objective_.dimension(); }
 
     // Replaces the loss (a smoothed stand-in on the way to a sharp one) or goes back to the objective's.
-    void set_loss(const LossSpec& loss) { loss_ = loss; }
+    void set_loss(const LossSpec& loss) {
+        loss_ = loss;
+        bent_ = false;
+    }
     const LossSpec& loss() const { return loss_; }
     // Row weights that replace the objective's, e.g. a bootstrap draw's: padded, zero in the padding.
     // Null goes back.
@@ -243,7 +249,7 @@ private:
     const double* counted(Lane& lane, const RowLayout::Block& block, const double* weight) const;
     bool has_tails() const;
     double tail_sum();
-    void slopes(Lane& lane, const RowLayout::Block& block, double* bend, double* curvature);
+    double slopes(Lane& lane, const RowLayout::Block& block, double* bend, double* curvature);
     void add_penalties(Vector* gradient, SymmetricMatrix* matrix) const;
     void set_point(const Vector& x);
     void enter(Lane& lane, int segment);
@@ -269,6 +275,7 @@ private:
     std::vector<std::unique_ptr<Lane>> lanes_;
     Monitor monitor_;
     bool stopped_ = false;
+    bool bent_ = false;  // the one lane holds slopes and bend of the one block, of loss and weights
     std::vector<int> weightless_;
     std::vector<double> values_;              // (chunks,)
     std::vector<double> gradients_;           // (chunks, local_count)
