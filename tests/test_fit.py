@@ -546,6 +546,13 @@ def test_grids_that_cannot_be_used(values: Any, text: str) -> None:
         lf.Grid(**values).points()
 
 
+def test_a_grid_runs_with_its_last_name_fastest() -> None:
+    points = lf.Grid(E=(1, 2), A=(3,), alpha=(0.1, 0.2, 0.3)).points()
+    rows = list(zip(*points.values(), strict=True))
+    assert list(points) == ["E", "A", "alpha"]
+    assert rows == [(e, 3.0, a) for e in (1.0, 2.0) for a in (0.1, 0.2, 0.3)]
+
+
 def test_starts_that_cannot_be_evaluated() -> None:
     x = np.linspace(1.0, 100.0, 30)
     table = {"x": x, "loss": 1.0 + np.log(150.0 - x)}

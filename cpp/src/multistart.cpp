@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 
 #include "worker.hpp"
 
@@ -146,22 +147,24 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
             const auto i = static_cast<std::size_t>(start);
             const auto status = static_cast<Status>(result.status[i]);
             if (status == Status::not_run || status == Status::interrupted) continue;
-            const auto& [path, points_before, claim] = batch[task];
+            auto& [path, points_before, claim] = batch[task];
             const bool claimed = claim.end >= 0;
             if (claimed) paths.count(claim);
             if (status == Status::joined) {
                 claims[i] = claim;
                 result.joined[i] = claim.end;
                 share_end(result, i);
-                paths.add(path, claim.end, start);
+                paths.add(std::move(path), claim.end, start);
                 continue;
             }
             const long found = succeeded(status) ? ends.first_at_end_of(start) : -1;
             const bool right = claimed && claim.end == found;
             result.checked += right;
             wrong += claimed && !right;
-            if (found == start || (claimed && !right)) surprises.push_back({&path, found});
-            if (found >= 0) paths.add(path, found, start, right ? points_before : path.f.size());
+            const bool surprising = found == start || (claimed && !right);
+            if (surprising) surprises.push_back({&path, found});
+            const std::size_t points = right ? points_before : path.f.size();
+            if (found >= 0) paths.add(surprising ? path : std::move(path), found, start, points);
         }
         if (!surprises.empty()) {
             std::vector<char> withdrawn(n, 0);

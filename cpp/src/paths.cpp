@@ -26,6 +26,11 @@ constexpr std::size_t paths_before_claims = 1024, paths_per_claim = 8,
                       most_paths = std::size_t{1} << 15, most_paths_of_an_end = most_paths / 4 * 3;
 constexpr std::size_t most_numbers = std::size_t{1} << 24;
 
+// How far a path is on its way from one height to a lower one when it passes this one.
+double share_of_way(double high, double low, double height) {
+    return std::clamp((high - height) / (high - low), 0.0, 1.0);
+}
+
 }  // namespace
 
 void Paths::clear() {
@@ -34,8 +39,7 @@ void Paths::clear() {
     trust_ = 1.0;
     sections_.clear();
     claims_.clear();
-    kept_ = 0;
-    waiting_.clear();
+    added_.clear();
 }
 
 double Paths::nearness_to_others() const { return trust_ * near_others; }
@@ -43,55 +47,61 @@ double Paths::nearness_to_others() const { return trust_ * near_others; }
 // Calls at(section, before, t) for every section that the path passes: t of the way from point
 // `before` to the next.
 template <class At>
-void Paths::each_crossing(const Path& path, std::size_t points, At at) const {
-    points = std::min(points, path.f.size());
-    if (points < 2) return;
+void Paths::each_crossing(const Path& path, At at) const {
+    if (path.f.size() < 2) return;
     const auto above = [](const Section& s, double f) { return s.height() >= f; };
     auto next = std::lower_bound(sections_.begin(), sections_.end(), path.f[0], above);
-    for (std::size_t k = 0; k + 1 < points; ++k) {
+    for (std::size_t k = 0; k + 1 < path.f.size(); ++k) {
         const double high = path.f[k], low = path.f[k + 1];
         for (; next != sections_.end() && next->height() >= low; ++next)
             at(static_cast<std::size_t>(next - sections_.begin()), k,
-               std::clamp((high - next->height()) / (high - low), 0.0, 1.0));
+               share_of_way(high, low, next->height()));
     }
 }
 
-void Paths::add(const Path& path, long end, long owner, std::size_t points) {
+void Paths::add(Path path, long end, long owner, std::size_t points) {
     points = std::min(points, path.f.size());
     if (points < 2) return;
     if (first_end_ < 0) first_end_ = end;
     one_end_ = one_end_ && end == first_end_;
-    const auto below = static_cast<std::size_t>(
-        sections_.empty()
-            ? points
-            : std::count_if(path.f.begin(), path.f.begin() + static_cast<std::ptrdiff_t>(points),
-                            [&](double f) { return f < sections_.back().height(); }));
-    if (below < (sections_.empty() ? 2 : fewest_points) || sections_.size() >= most_heights)
-        return cross(path, end, owner, points);
-    waiting_.push_back({path, end, owner});
-    waiting_.back().path.f.resize(points);
-    waiting_.back().path.x.resize(points * static_cast<std::size_t>(dimension_));
+    path.f.resize(points);
+    path.x.resize(points * static_cast<std::size_t>(dimension_));
+    bool deeper = sections_.empty();
+    if (!deeper && sections_.size() < most_heights) {
+        const double lowest = sections_.back().height();
+        deeper = static_cast<std::size_t>(std::count_if(path.f.begin(), path.f.end(),
+                                                        [&](double f) { return f < lowest; })) >=
+                 fewest_points;
+    }
+    const double high = path.f.front(), low = path.f.back();
+    added_.push_back({high, low, end, owner, deeper, std::move(path)});
 }
 
-void Paths::cross(const Path& path, long end, long owner, std::size_t points) {
+// Keeps where the added paths pass a section, until it has `most` of them.
+void Paths::take_in(Section& section, std::size_t most) const {
     const auto p = static_cast<std::size_t>(dimension_);
+    const double height = section.height();
     std::vector<double> x(p), step(p);
-    each_crossing(path, points, [&](std::size_t at, std::size_t k, double t) {
-        Section& s = sections_[at];
-        if (s.size() >= std::min(most_paths, paths_before_claims + paths_per_claim * claims_[at]) ||
-            kept_ >= most_numbers || s.size(end) >= most_paths_of_an_end)
-            return;
-        const double* a = path.x.data() + k * p;
+    for (const Added& one : added_) {
+        if (!(one.high > height && one.low <= height)) continue;
+        if (section.size() >= most) return;
+        if (section.size() >= most_paths_of_an_end && section.size(one.end) >= most_paths_of_an_end)
+            continue;
+        const std::vector<double>& f = one.path.f;
+        const auto after =
+            std::partition_point(f.begin(), f.end(), [&](double at) { return at > height; });
+        const double* b = one.path.x.data() + static_cast<std::size_t>(after - f.begin()) * p;
+        const double* a = b - p;
+        const double t = share_of_way(after[-1], after[0], height);
         double square = 0.0;
         for (std::size_t i = 0; i < p; ++i) {
-            step[i] = a[p + i] - a[i];
+            step[i] = b[i] - a[i];
             square += step[i] * step[i];
             x[i] = a[i] + t * step[i];
         }
-        if (!(square > 0.0 && std::isfinite(square))) return;
-        s.add(x.data(), step.data(), square, end, owner);
-        kept_ += 2 * p;
-    });
+        if (square > 0.0 && std::isfinite(square))
+            section.add(x.data(), step.data(), square, one.end, one.owner);
+    }
 }
 
 // New heights below those there are: a multiple of the points that a path has there, placed so that as
@@ -99,34 +109,42 @@ void Paths::cross(const Path& path, long end, long owner, std::size_t points) {
 void Paths::choose_heights() {
     const double lowest = sections_.empty() ? INFINITY : sections_.back().height();
     std::vector<double> heights;
-    for (const Waiting& w : waiting_)
-        std::copy_if(w.path.f.begin() + 1, w.path.f.end(), std::back_inserter(heights),
+    std::size_t paths = 0;
+    for (const Added& one : added_) {
+        if (!one.goes_deeper) continue;
+        ++paths;
+        std::copy_if(one.path.f.begin() + 1, one.path.f.end(), std::back_inserter(heights),
                      [&](double f) { return f < lowest; });
+    }
+    if (heights.empty()) return;
     std::sort(heights.begin(), heights.end(), std::greater<>());
-    const std::size_t wanted = std::min({heights_per_point * heights.size() / waiting_.size() + 1,
+    const std::size_t wanted = std::min({heights_per_point * heights.size() / paths + 1,
                                          most_heights_at_once, most_heights - sections_.size()});
-    for (std::size_t i = 1; i <= wanted && !heights.empty(); ++i) {
+    for (std::size_t i = 1; i <= wanted; ++i) {
         const double height = heights[(i * heights.size() + wanted - 1) / wanted - 1];
         if (sections_.empty() || height < sections_.back().height())
             sections_.emplace_back(dimension_, height);
     }
     claims_.resize(sections_.size(), 0);
-    for (const Waiting& w : waiting_) cross(w.path, w.end, w.owner, w.path.f.size());
-    waiting_.clear();
 }
 
 void Paths::publish(int threads) {
-    if (!waiting_.empty()) choose_heights();
-    std::vector<Section*> grown;
-    std::size_t paths = 0;
-    for (Section& s : sections_) {
-        if (!s.has_grown()) continue;
-        grown.push_back(&s);
-        paths += s.size();
-    }
+    if (added_.empty()) return;
+    choose_heights();
+    std::size_t kept = 0;
+    for (const Section& s : sections_) kept += s.size();
+    const auto p = static_cast<std::size_t>(dimension_);
+    const std::size_t room = most_numbers / (2 * p) - std::min(kept, most_numbers / (2 * p));
     Monitor nobody;
-    parallel_for(static_cast<long>(grown.size()), paths < 1000 ? 1 : threads, nobody,
-                 [&](long k, int) { grown[static_cast<std::size_t>(k)]->publish(); });
+    parallel_for(static_cast<long>(sections_.size()), kept + added_.size() < 1000 ? 1 : threads,
+                 nobody, [&](long k, int) {
+                     const auto at = static_cast<std::size_t>(k);
+                     Section& s = sections_[at];
+                     take_in(s, std::min({most_paths, s.size() + room / sections_.size(),
+                                          paths_before_claims + paths_per_claim * claims_[at]}));
+                     if (s.has_grown()) s.publish();
+                 });
+    added_.clear();
 }
 
 Claim Paths::find(const double* x, const double* step, double f_before, double f,
@@ -165,7 +183,7 @@ void Paths::doubt(const std::vector<Claim>& claims, const std::vector<Found>& fo
     };
     std::vector<std::vector<Passing>> passing(sections_.size());
     for (const Found& one : found)
-        each_crossing(*one.path, one.path->f.size(), [&](std::size_t at, std::size_t k, double t) {
+        each_crossing(*one.path, [&](std::size_t at, std::size_t k, double t) {
             const double* a = one.path->x.data() + k * p;
             passing[at].push_back({one.end, std::vector<double>(p)});
             for (std::size_t i = 0; i < p; ++i)
@@ -198,15 +216,11 @@ void Paths::doubt(const std::vector<Claim>& claims, const std::vector<Found>& fo
 }
 
 void Paths::forget(const std::vector<char>& owners) {
-    const auto gone = [&](const Waiting& w) {
-        return w.owner >= 0 && owners[static_cast<std::size_t>(w.owner)] != 0;
+    const auto gone = [&](const Added& one) {
+        return one.owner >= 0 && owners[static_cast<std::size_t>(one.owner)] != 0;
     };
-    waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), gone), waiting_.end());
-    kept_ = 0;
-    for (Section& s : sections_) {
-        s.forget(owners);
-        kept_ += 2 * s.size() * static_cast<std::size_t>(dimension_);
-    }
+    added_.erase(std::remove_if(added_.begin(), added_.end(), gone), added_.end());
+    for (Section& s : sections_) s.forget(owners);
 }
 
 PathFollower::PathFollower(const Objective& objective)

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <numeric>
 #include <utility>
 
 namespace lawfit {
@@ -30,22 +29,26 @@ void Section::add(const double* x, const double* step, double square, long end, 
 }
 
 void Section::publish() {
-    std::vector<std::size_t> order(size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return end_[a] < end_[b]; });
+    std::vector<Key> keys(size());
+    for (std::size_t k = 0; k < size(); ++k) keys[k].path = k;
+    if (sizes_.size() > 1)
+        std::stable_sort(keys.begin(), keys.end(),
+                         [&](const Key& a, const Key& b) { return end_[a.path] < end_[b.path]; });
     nodes_.clear();
     boxes_.clear();
     trees_.clear();
+    std::vector<double> around(2 * width());
     for (std::size_t begin = 0, end = 0; begin < size(); begin = end) {
-        while (end < size() && end_[order[end]] == end_[order[begin]]) ++end;
+        while (end < size() && end_[keys[end].path] == end_[keys[begin].path]) ++end;
         trees_.push_back(nodes_.size());
-        add_node(order, begin, end);
+        enclose(keys, begin, end, around.data());
+        add_node(keys, begin, end, around);
     }
     const auto arrange = [&](auto& values, std::size_t wide) {
-        const auto old = values;
+        auto arranged = values;
         for (std::size_t k = 0; k < size(); ++k)
-            std::copy_n(old.data() + order[k] * wide, wide, values.data() + k * wide);
+            std::copy_n(values.data() + keys[k].path * wide, wide, arranged.data() + k * wide);
+        values.swap(arranged);
     };
     arrange(x_, width());
     arrange(step_, width());
@@ -55,33 +58,60 @@ void Section::publish() {
     published_ = size();
 }
 
-// Adds the node of these paths and, below it, two of half as many.
-void Section::add_node(std::vector<std::size_t>& order, std::size_t begin, std::size_t end) {
-    const std::size_t n = nodes_.size(), p = width();
-    nodes_.push_back({begin, end, 0, 0.0});
-    for (std::size_t i = 0; i < p; ++i) boxes_.insert(boxes_.end(), {INFINITY, -INFINITY});
-    double* sides = boxes_.data() + n * 2 * p;
-    for (std::size_t k = begin; k < end; ++k) {
-        for (std::size_t i = 0; i < p; ++i) {
-            sides[2 * i] = std::min(sides[2 * i], x(order[k])[i]);
-            sides[2 * i + 1] = std::max(sides[2 * i + 1], x(order[k])[i]);
-        }
-        nodes_[n].longest = std::max(nodes_[n].longest, square_[order[k]]);
+// The sides of the smallest box around these paths.
+void Section::enclose(const std::vector<Key>& keys, std::size_t begin, std::size_t end,
+                      double* sides) const {
+    for (std::size_t i = 0; i < width(); ++i) {
+        sides[2 * i] = INFINITY;
+        sides[2 * i + 1] = -INFINITY;
     }
-    if (end - begin <= most_in_leaf) return;
+    for (std::size_t k = begin; k < end; ++k) {
+        const double* at = x(keys[k].path);
+        for (std::size_t i = 0; i < width(); ++i) {
+            sides[2 * i] = std::min(sides[2 * i], at[i]);
+            sides[2 * i + 1] = std::max(sides[2 * i + 1], at[i]);
+        }
+    }
+}
+
+// Adds the node of these paths and, below it, two of half as many. around: a box that they are in, left
+// as it is.
+void Section::add_node(std::vector<Key>& keys, std::size_t begin, std::size_t end,
+                       std::vector<double>& around) {
+    const std::size_t n = nodes_.size(), wide = 2 * width();
+    nodes_.push_back({begin, end, 0, 0.0});
+    boxes_.resize(boxes_.size() + wide);
+    if (end - begin <= most_in_leaf) {
+        enclose(keys, begin, end, boxes_.data() + n * wide);
+        for (std::size_t k = begin; k < end; ++k)
+            nodes_[n].longest = std::max(nodes_[n].longest, square_[keys[k].path]);
+        return;
+    }
     std::size_t axis = 0;
-    for (std::size_t i = 1; i < p; ++i)
-        if (sides[2 * i + 1] - sides[2 * i] > sides[2 * axis + 1] - sides[2 * axis]) axis = i;
+    for (std::size_t i = 2; i < wide; i += 2)
+        if (around[i + 1] - around[i] > around[axis + 1] - around[axis]) axis = i;
     const std::size_t middle = begin + (end - begin) / 2;
-    const auto at = [&](std::size_t k) { return order.begin() + static_cast<std::ptrdiff_t>(k); };
+    const auto at = [&](std::size_t k) { return keys.begin() + static_cast<std::ptrdiff_t>(k); };
+    for (std::size_t k = begin; k < end; ++k) keys[k].value = x(keys[k].path)[axis / 2];
     // By number where they are equal, so that the tree is the same everywhere.
-    std::nth_element(at(begin), at(middle), at(end), [&](std::size_t a, std::size_t b) {
-        const double u = x(a)[axis], v = x(b)[axis];
-        return u < v || (u == v && a < b);
+    std::nth_element(at(begin), at(middle), at(end), [](const Key& a, const Key& b) {
+        return a.value < b.value || (a.value == b.value && a.path < b.path);
     });
-    add_node(order, begin, middle);
-    nodes_[n].second = nodes_.size();
-    add_node(order, middle, end);
+    const double cut = keys[middle].value, lower = around[axis], upper = around[axis + 1];
+    around[axis + 1] = cut;
+    add_node(keys, begin, middle, around);
+    around[axis + 1] = upper;
+    around[axis] = cut;
+    const std::size_t second = nodes_[n].second = nodes_.size();
+    add_node(keys, middle, end, around);
+    around[axis] = lower;
+    double* sides = boxes_.data() + n * wide;
+    const double *a = box(n + 1), *b = box(second);
+    for (std::size_t i = 0; i < wide; i += 2) {
+        sides[i] = std::min(a[i], b[i]);
+        sides[i + 1] = std::max(a[i + 1], b[i + 1]);
+    }
+    nodes_[n].longest = std::max(nodes_[n + 1].longest, nodes_[second].longest);
 }
 
 bool Section::forget(const std::vector<char>& owners) {
@@ -98,18 +128,19 @@ bool Section::forget(const std::vector<char>& owners) {
     return true;
 }
 
-// Squares of distances, or anything beyond `most` where they are more.
+// The square of a distance, or anything beyond `most` where it is more.
 double Section::distance(const double* x, const double* y, double most) const {
     double square = 0.0;
     for (int i = 0; i < dimension_ && square <= most; ++i) square += (x[i] - y[i]) * (x[i] - y[i]);
     return square;
 }
 
-double Section::box_distance(std::size_t node, const double* x, double most) const {
+double Section::box_distance(std::size_t node, const double* x) const {
     const double* sides = box(node);
     double square = 0.0;
-    for (int i = 0; i < dimension_ && square <= most; ++i) {
-        const double beyond = std::max({sides[2 * i] - x[i], x[i] - sides[2 * i + 1], 0.0});
+    for (int i = 0; i < dimension_; ++i) {
+        const double below = sides[2 * i] - x[i], above = x[i] - sides[2 * i + 1];
+        const double beyond = std::max(std::max(below, above), 0.0);
         square += beyond * beyond;
     }
     return square;
@@ -132,8 +163,8 @@ void Section::look(std::size_t node, double far, Search& search) const {
     if (far > most || far > search.square_reach * here.longest) return;
     if (here.second > 0) {
         const std::size_t first = node + 1, second = here.second;
-        const double a = box_distance(first, search.x, most);
-        const double b = box_distance(second, search.x, most);
+        const double a = box_distance(first, search.x);
+        const double b = box_distance(second, search.x);
         look(a <= b ? first : second, std::min(a, b), search);
         look(a <= b ? second : first, std::max(a, b), search);
         return;
@@ -149,13 +180,12 @@ Section::Found Section::nearest(const double* x, const double* step, double reac
     double own = 0.0;
     for (int i = 0; i < dimension_; ++i) own += step[i] * step[i];
     Search search{x, step, own, reach * reach, {none, reach * reach * most_longer * own}};
-    for (const std::size_t tree : trees_)
-        look(tree, box_distance(tree, x, search.found.square), search);
+    for (const std::size_t tree : trees_) look(tree, box_distance(tree, x), search);
     return search.found;
 }
 
 bool Section::is_within(std::size_t node, const double* x, double square) const {
-    if (box_distance(node, x, square) > square) return false;
+    if (box_distance(node, x) > square) return false;
     const Node& here = nodes_[node];
     if (here.second > 0) return is_within(node + 1, x, square) || is_within(here.second, x, square);
     for (std::size_t k = here.begin; k < here.end; ++k)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,9 +49,8 @@ class Grid:
             raise InputError(
                 f"Grid: {len(self):,} starts; at most {MAX_GRID:,} can be held at once"
             )
-        product = np.array(list(itertools.product(*self.values.values())), dtype=float)
-        product = product.reshape(len(self), len(self.values))
-        return {name: product[:, k].copy() for k, name in enumerate(self.values)}
+        axes = np.meshgrid(*self.values.values(), indexing="ij", copy=False)
+        return {n: a.reshape(-1).astype(float) for n, a in zip(self.values, axes, strict=True)}
 
 
 def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:

@@ -95,9 +95,14 @@ void parallel_for(long tasks, int threads, Monitor& monitor, Body body) {
                 monitor.finished_one();
                 if (worker == 0) monitor.check();
             }
-            // Out of tasks: the starting thread still listens while others finish theirs.
+            // Out of tasks: the starting thread still listens while others finish theirs. That mostly
+            // takes them less time than it takes a thread to wake up.
             auto pause = std::chrono::microseconds(20);
-            while (worker == 0 && running.load() > 0 && !monitor.stopped()) {
+            for (int turn = 0; worker == 0 && running.load() > 0 && !monitor.stopped(); ++turn) {
+                if (turn < 200) {
+                    std::this_thread::yield();
+                    continue;
+                }
                 std::this_thread::sleep_for(pause);
                 if (pause < std::chrono::milliseconds(5)) pause *= 2;
                 monitor.check();

@@ -41,10 +41,10 @@ public:
     explicit Paths(int dimension, bool like = false) : dimension_(dimension), like_(like) {}
     void clear();
 
-    // The first `points` of the path of a start, `owner`, and the number of the end it came to. At each
-    // height no more than so many paths are kept.
-    void add(const Path& path, long end, long owner = -1, std::size_t points = SIZE_MAX);
-    // Makes what was added known to find(), or most of it. Not while others call it.
+    // The first `points` of the path of a start, `owner`, and the number of the end it came to.
+    void add(Path path, long end, long owner = -1, std::size_t points = SIZE_MAX);
+    // Makes what was added known to find(), or most of it; at each height no more than so many paths are
+    // kept. Not while others call find().
     void publish(int threads = 1);
     // What is claimed after a step from height f_before to `x` at height f: that it ends as the nearest
     // of the paths that it meets and that go the same way. x, step: (dimension,) in units of `typical`;
@@ -68,14 +68,16 @@ public:
     void distrust() { trust_ *= 0.25; }
 
 private:
-    struct Waiting {
-        Path path;
+    struct Added {
+        double high, low;  // where it begins and ends
         long end, owner;
+        bool goes_deeper;  // than all heights
+        Path path;
     };
     void choose_heights();
-    void cross(const Path& path, long end, long owner, std::size_t points);
+    void take_in(Section& section, std::size_t most) const;
     template <class At>
-    void each_crossing(const Path& path, std::size_t points, At at) const;
+    void each_crossing(const Path& path, At at) const;
     double nearness_to_others() const;
 
     int dimension_;
@@ -85,8 +87,7 @@ private:
     double trust_ = 1.0;
     std::vector<Section> sections_;    // falling heights
     std::vector<std::size_t> claims_;  // made at each
-    std::size_t kept_ = 0;             // numbers in all sections together
-    std::vector<Waiting> waiting_;     // until heights are chosen, at the next publish()
+    std::vector<Added> added_;         // since the last publish()
 };
 
 // Records the path of a start and, given paths, ends it where it meets one.

@@ -57,11 +57,19 @@ private:
     std::size_t width() const { return static_cast<std::size_t>(dimension_); }
     const double* box(std::size_t node) const { return boxes_.data() + node * 2 * width(); }
     double distance(const double* x, const double* y, double most) const;
-    double box_distance(std::size_t node, const double* x, double most) const;
+    double box_distance(std::size_t node, const double* x) const;
     bool goes_along(const Search& search, std::size_t path) const;
     void look(std::size_t node, double distance, Search& search) const;
     bool is_within(std::size_t node, const double* x, double square) const;
-    void add_node(std::vector<std::size_t>& order, std::size_t begin, std::size_t end);
+    // A path among those that are being arranged, and where it is along an axis.
+    struct Key {
+        double value;
+        std::size_t path;
+    };
+    void enclose(const std::vector<Key>& keys, std::size_t begin, std::size_t end,
+                 double* sides) const;
+    void add_node(std::vector<Key>& keys, std::size_t begin, std::size_t end,
+                  std::vector<double>& around);
 
     int dimension_;
     double height_;
