@@ -290,7 +290,7 @@ assert found == [fit(rng=k).params for k in range(6)]
 
 
 def test_what_calls_made_is_freed_with_their_results(fit: lf.Fit, tmp_path: Path) -> None:
-    """By the interpreter's count of its own blocks: a fit or a plan that stayed takes more than 25."""
+    """By the interpreter's count of its blocks: a fit or a plan that stayed takes more than 25."""
     space: dict[str, Any] = {}
     exec(RUNS, space)
     path = tmp_path / "fit.json"
