@@ -42,6 +42,8 @@ class Browser:
             pass_fds=(there, back),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # What is loaded into Python, as a sanitizer, is not for the browser.
+            env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},
         )
         os.close(there)
         os.close(back)

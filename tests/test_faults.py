@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import sysconfig
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,10 @@ def test_a_folder_that_is_not_there(fit: lf.Fit, tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.skipif(
+    "libasan" in os.environ.get("LD_PRELOAD", ""),
+    reason="AddressSanitizer reserves terabytes of addresses: no limit is possible",
+)
 def test_too_little_memory_is_a_memory_error() -> None:
     done = python("""
 import resource
@@ -281,6 +287,43 @@ assert found == [fit(rng=k).params for k in range(6)]
         backend,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_calls_made_is_freed_with_their_results(fit: lf.Fit, tmp_path: Path) -> None:
+    """By the interpreter's count of its blocks: a fit or a plan that stayed takes more than 25."""
+    space: dict[str, Any] = {}
+    exec(RUNS, space)
+    path = tmp_path / "fit.json"
+
+    def refused() -> None:
+        with pytest.raises(lf.InputError):
+            lf.fit("E + A/M**alpha", space["runs"])
+
+    def saved() -> lf.Fit:
+        fit.save(path)
+        return lf.load(path)
+
+    calls: dict[str, Callable[[], object]] = {
+        "fit": lambda: space["fit"](3),
+        "bootstrap": lambda: fit.bootstrap(4),
+        "covariance": lambda: fit.covariance(),
+        "profile": lambda: fit.profile("alpha"),
+        "predict": lambda: fit.predict({"N": [1e11]}),
+        "plan": lambda: lf.plan(fit, 1e21, cost="6*N*1e11"),
+        "save and load": saved,
+        "an error": refused,
+    }
+    grown = {}
+    for name, call in calls.items():
+        for _ in range(3):
+            call()
+        gc.collect()
+        before = sys.getallocatedblocks()
+        for _ in range(5):
+            call()
+        gc.collect()
+        grown[name] = (sys.getallocatedblocks() - before) / 5
+    assert max(grown.values()) < 15, grown
 
 
 @pytest.mark.slow

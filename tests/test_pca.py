@@ -75,6 +75,22 @@ def test_noisy_cells_are_filled_about_as_well_as_they_can_be() -> None:
     np.testing.assert_allclose(again["S_2"][complete], found.points["S_2"][complete], atol=1e-12)
 
 
+@pytest.mark.parametrize("models", [5, MODELS])
+def test_filled_cells_are_a_fixed_point(models: int) -> None:
+    """Filled cells are those of the shrunk components (Josse and Husson, 2012)."""
+    table = scores(noise=0.03)[1][:models]
+    columns = with_holes(table, 0.1)
+    known = np.isfinite(np.column_stack(list(columns.values())))
+    found = principal_components(columns, NAMES, 2, standardise=False)
+    middle = found.filled.mean(axis=0)
+    u, s, v = np.linalg.svd(found.filled - middle, full_matrices=False)
+    noise = np.sum(s[2:] ** 2) / ((models - 3) * 5)
+    kept = np.maximum(0.0, s[:2] - noise * max(models - 1, 7) / s[:2])
+    guess = middle + (u[:, :2] * kept) @ v[:2]
+    assert not known.all()
+    np.testing.assert_allclose(found.filled[~known], guess[~known], atol=1e-5)
+
+
 def test_a_law_over_components() -> None:
     _, table = scores(noise=0.005)
     columns: dict[str, Any] = with_holes(table, 0.15)

@@ -124,6 +124,33 @@ def test_levels_are_drawn_to_their_mean() -> None:
     apart = np.std([np.log(v) for n, v in free.params.items() if n.startswith("E[")])
     assert spread[1e-5] < 1e-6 < spread[0.01] < spread[1e4]
     assert spread[1e4] == pytest.approx(apart, rel=1e-4)
+    # Each level less the mean of all four, in standard deviations.
+    problem = problem_of(text, penalties={"E": ("E", 0.1)})
+    levels = [problem.free.index(f"E[{f}]") for f in "abcd"]
+    assert len(problem.penalties) == 4
+    for k, (index, coefficients, offset) in zip(levels, problem.penalties, strict=True):
+        assert dict(zip(index, coefficients, strict=True)) == pytest.approx(
+            {i: 7.5 if i == k else -2.5 for i in levels}
+        )
+        assert offset == 0.0
+
+
+def test_size_of_a_change_is_that_of_the_largest_start() -> None:
+    """The solver's unit of each coordinate; half of it for a single start, which is a guess."""
+    problem = problem_of("E + A * N**-alpha + slope * N / 1e9 + shift * D / 1e12")
+    x = np.ones((3, problem.dimension))
+    place = {n: k for k, n in enumerate(problem.free)}
+    x[:, place["E"]] = 7.0  # a logarithm
+    x[:, place["alpha"]] = 0.2, 0.6, 0.4
+    x[:, place["slope"]] = 0.1, -8.0, 4.0
+    x[:, place["shift"]] = 0.0
+    scaled = {"E": 1.0, "A": 1.0, "alpha": 0.6, "slope": 8.0, "shift": 1.0}
+    assert [problem._is_log(n) for n in ("E", "A", "slope")] == [True, True, False]
+    assert dict(zip(problem.free, problem._typical(x), strict=True)) == scaled
+    one = {"E": 1.0, "A": 1.0, "alpha": 0.3, "slope": 4.0, "shift": 1.0}
+    assert dict(zip(problem.free, problem._typical(x[1:2]), strict=True)) == one
+    for nothing in (None, x[:0]):
+        np.testing.assert_array_equal(problem._typical(nothing), np.ones(problem.dimension))
 
 
 def test_levels_of_two_parameters_and_a_level_of_its_own() -> None:

@@ -231,6 +231,23 @@ def test_following_equals_refining() -> None:
     assert (got.checked, got.missed, got.failed) == (32, 0, 0.0)
 
 
+def test_programs_that_circle_exchange_one_thing_at_a_time() -> None:
+    """One bound or constraint of each row, each of them in some turn."""
+    state, on = np.array([[0, 1, 0], [0, 0, 0]], np.int8), np.array([[True, False, False]] * 2)
+    new_state, new_on = (
+        np.array([[1, 1, 0], [-1, 0, 0]], np.int8),
+        np.array([[False, True, False]] * 2),
+    )
+    seen = set()
+    for turn in range(4):
+        s, c = refine._only_first(new_state, new_on, state, on, turn)
+        changed = np.concatenate([s != state, c != on])
+        np.testing.assert_array_equal(changed.sum(axis=0), [1, 1, 0])
+        assert (np.where(changed[:2], s == new_state, True)).all()
+        seen |= {(int(i), int(r)) for i, r in zip(*np.nonzero(changed), strict=True)}
+    assert seen == {(0, 0), (1, 0), (2, 0), (3, 0), (2, 1), (3, 1)}
+
+
 def test_a_basin_that_only_some_draws_have_is_found() -> None:
     law = "E + A / N**alpha + B / D**beta - h * exp(-log(N / 3e11)**2)"
     base = BASE | {"h": 0.0}

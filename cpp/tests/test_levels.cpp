@@ -9,29 +9,32 @@ using namespace problems;
 namespace {
 
 struct Case {
-    Table table = chinchilla_table(30, 0.01);
+    Table table;
     std::vector<double> weight;
     Objective objective;
 
-    explicit Case(bool weighted, double upper = infinity)
-        : weight(weights(weighted)), objective(make(upper)) {}
+    explicit Case(bool weighted, double upper = infinity, int rows = 30,
+                  const Parameterisation& parameters = all_free(5))
+        : table(chinchilla_table(rows, 0.01)),
+          weight(weights(weighted, rows)),
+          objective(make(upper, parameters)) {}
 
-    static std::vector<double> weights(bool weighted) {
-        std::vector<double> w(30, 1.0);
+    static std::vector<double> weights(bool weighted, int rows) {
+        std::vector<double> w(static_cast<std::size_t>(rows), 1.0);
         Philox random(3, 0);
         for (double& x : w)
             if (weighted) x = uniform(random) < 0.2 ? 0.0 : uniform(random);
         return w;
     }
-    Objective make(double upper) const {
+    Objective make(double upper, const Parameterisation& parameters = all_free(5)) const {
         Objective::Data data;
         data.columns = table.columns();
         data.target = table.target.data();
         data.weight = weight.data();
         data.rows = table.rows();
-        Objective::Bounds bounds = no_bounds(5);
+        Objective::Bounds bounds = no_bounds(parameters.free_count);
         bounds.upper[0] = upper;
-        return Objective(Program(chinchilla_parts()), data, {huber(1e-3), false, 0.0}, all_free(5),
+        return Objective(Program(chinchilla_parts()), data, {huber(1e-3), false, 0.0}, parameters,
                          bounds);
     }
 
@@ -49,11 +52,11 @@ struct Case {
     }
 };
 
-// No other coefficients have a smaller misfit.
+// No other coefficients have a smaller misfit, over one block of rows and over several.
 void least_misfit() {
     int inner = 0;
     for (const bool weighted : {false, true}) {
-        const Case c(weighted);
+        const Case c(weighted, infinity, weighted ? 600 : 30);
         Levels levels(c.objective);
         CHECK(levels.exist());
         Philox random(7, 0);
@@ -98,6 +101,44 @@ void exponents_of_the_truth_give_its_levels() {
         CHECK_CLOSE(x[l], chinchilla_truth[static_cast<std::size_t>(l)], 1e-5);
 }
 
+// A term that is fixed, or whose level is also another's, is left as it is and counts as it is.
+void held_terms() {
+    Parameterisation fixed = all_free(5), shared = all_free(5);
+    fixed.source = {-1, 0, 1, 2, 3};
+    fixed.value = {0.5, 0.0, 0.0, 0.0, 0.0};
+    fixed.free_count = 4;
+    shared.source = {0, 1, 1, 2, 3};
+    shared.free_count = 4;
+    for (const Parameterisation& parameters : {fixed, shared}) {
+        const bool is_fixed = parameters.source[0] < 0;
+        const Case c(false, infinity, 30, parameters);
+        Levels levels(c.objective);
+        CHECK(levels.exist());
+        Philox random(9, 0);
+        int inner = 0;
+        for (int trial = 0; trial < 100; ++trial) {
+            Vector x(4), all(5);
+            x << 6.0 * uniform(random) - 2.0, 10.0 * uniform(random), 0.2 + 0.4 * uniform(random),
+                0.2 + 0.4 * uniform(random);
+            const Vector start = x;
+            const double least = levels.choose(x);
+            CHECK(x.tail(is_fixed ? 2 : 3) == start.tail(is_fixed ? 2 : 3));
+            parameters.find(x, 0, 5, all.data());
+            const double here = c.misfit(all, Vector::Ones(5));
+            CHECK(here >= least - 1e-9);
+            if (here > least + 1e-9) continue;
+            ++inner;
+            for (int l = is_fixed ? 1 : 0; l < (is_fixed ? 3 : 1); ++l)
+                for (const double factor : {0.99, 1.01}) {
+                    Vector other = Vector::Ones(5);
+                    other[l] = factor;
+                    CHECK(c.misfit(all, other) >= here - 1e-9);
+                }
+        }
+        CHECK(inner > 20);
+    }
+}
+
 void limits() {
     const Case bounded(false, 0.1);
     Levels levels(bounded.objective);
@@ -128,6 +169,7 @@ void limits() {
 
 void run_tests() {
     least_misfit();
+    held_terms();
     exponents_of_the_truth_give_its_levels();
     limits();
 }

@@ -142,6 +142,51 @@ void like() {
     CHECK(claim_of(paths, way(0.02, 0.0, 0.0), 5).end == -1);
 }
 
+// A start is ended where it meets a path, unless its claim is to be checked; points are in units of
+// `typical`.
+void followers() {
+    Objective::Bounds bounds = problems::no_bounds(2);
+    bounds.typical << 10.0, 0.1;
+    const std::vector<double> column = {1.0, 2.0, 3.0};
+    Program::Parts parts;
+    parts.columns = {"x"};
+    parts.parameters = {"a", "b"};
+    parts.row_operations = {{Opcode::affine_, {0, 1, 0}}};
+    parts.output = 1;
+    const Objective objective =
+        problems::objective_of(Program(parts), {column.data()}, column, {}, bounds);
+    const auto go = [&](PathFollower& follower, double aside, int most) {
+        Vector x(2);
+        for (int k = 0; k < most; ++k) {
+            x << 10.0 * (9.0 - k), 0.1 * aside;
+            if (follower.passes(x, 9.0 - k)) return k;
+        }
+        return most;
+    };
+    PathFollower first(objective);
+    first.begin(nullptr);
+    CHECK(go(first, 0.0, 10) == 10);
+    CHECK(first.end() == -1 && first.points_before() == 10 && first.path().f.size() == 10);
+    CHECK_CLOSE(first.path().x[18], 0.0, 1e-15);
+    CHECK_CLOSE(first.path().x[16], 1.0, 1e-15);
+    Paths paths(2);
+    paths.add(first.path(), 0, 5);
+    paths.publish();
+    PathFollower other(objective);
+    other.begin(&paths);
+    CHECK(go(other, 0.2, 10) == 1);  // at the first step
+    CHECK(other.end() == 0 && other.claim().owner == 5);
+    CHECK_CLOSE(other.claim().distance, 0.2, 1e-12);
+    CHECK(other.points_before() == 1 && other.path().f.size() == 1);
+    other.begin(&paths, true);
+    CHECK(other.end() == -1);
+    CHECK(go(other, 0.2, 10) == 10);
+    CHECK(other.end() == 0 && other.points_before() == 1 && other.path().f.size() == 10);
+    other.begin(&paths);
+    CHECK(go(other, 0.7, 10) == 10);  // more than half a step away
+    CHECK(other.end() == -1 && other.points_before() == 10);
+}
+
 // Every claim that find() would not repeat is in doubt; one far from what was found is not.
 void doubts() {
     Philox random(8, 0);
@@ -185,5 +230,6 @@ void run_tests() {
     section_against_all();
     claims();
     like();
+    followers();
     doubts();
 }

@@ -4,6 +4,7 @@
 
 #include <Eigen/LU>
 
+#include <lawfit/solver/positive_definite.hpp>
 #include <lawfit/solver/solver.hpp>
 
 #include "check.hpp"
@@ -116,6 +117,33 @@ void sparse_box_step() {
     CHECK(bound > 100);
 }
 
+// Each of the sizes that have code of their own, and others; what is beyond n is not looked at.
+void factors() {
+    Philox random(13, 0);
+    for (int n = 1; n <= 12; ++n)
+        for (int trial = 0; trial < 5; ++trial) {
+            const Matrix A = random_problem(random, n).B;
+            Matrix factor = Matrix::Constant(n + 2, n + 2, NAN);
+            Vector right = Vector::Constant(n + 2, NAN), known(n);
+            for (int i = 0; i < n; ++i) known[i] = normal(random);
+            factor.topLeftCorner(n, n).triangularView<Eigen::Lower>() = A;
+            const Vector product = A * known;
+            const double close = 1e-9 * (1.0 + product.norm());
+            right.head(n) = product;
+            CHECK(solve_positive_definite(factor, right, n));
+            CHECK((right.head(n) - known).norm() <= close);
+            right.head(n) = product;
+            solve_factored(factor, n, right.data());
+            CHECK((right.head(n) - known).norm() <= close);
+            right.head(n) = product;
+            CHECK_CLOSE(inverse_form(factor, n, right.data()), product.dot(known), close);
+            CHECK(std::isnan(right[n]));
+        }
+    Matrix zero = Matrix::Zero(2, 2);
+    Vector right = Vector::Ones(2);
+    CHECK(!solve_positive_definite(zero, right, 2));
+}
+
 void box_step() {
     Philox random(11, 0);
     int wrong_value = 0, outside = 0, wrong_slope = 0, wrong_form = 0, wrong_flag = 0, refused = 0;
@@ -168,6 +196,18 @@ void box_step() {
     CHECK(step.solve(SymmetricMatrix(B), g, lower, none, d));
     CHECK_CLOSE(d[0], -0.5, 1e-15);
     CHECK(d[1] == 0.0);
+    // Also when what is held has been let go: then it is the whole matrix that counts.
+    B << 1.0, 3.0, 3.0, 1.0;
+    CHECK(!step.solve(SymmetricMatrix(B), g, lower, none, d));
+
+    // As many bounds as it takes, one after the other.
+    const int n = 60;
+    BoxStep many(std::make_shared<SymmetricPattern>(n));
+    Vector upper(n), found(n);
+    for (int i = 0; i < n; ++i) upper[i] = 1.0 + i;
+    CHECK(many.solve(SymmetricMatrix(Matrix::Identity(n, n)), Vector::Constant(n, -100.0),
+                     -Vector::Constant(n, infinity), upper, found));
+    CHECK(found == upper);
 }
 
 Solution solve(const Objective& objective, const Vector& start, const SolverOptions& options = {},
@@ -367,6 +407,7 @@ void options() {
 }  // namespace
 
 void run_tests() {
+    factors();
     box_step();
     sparse_box_step();
     rosenbrock();
