@@ -89,7 +89,7 @@ def test_demo(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     assert "95 % intervals, 20 bootstrap draws" in out
     assert "Held out" in out
     plans = [line.split()[0] for line in out.splitlines() if line.endswith("%")]
-    assert plans == ["1e11", "1e12", "1e13"]
+    assert plans == ["1e12", "1e13", "1e14"]
     assert succeed(capsys, "demo", "--quiet", "--threads", "1") == ""
 
 

@@ -187,8 +187,8 @@ def format_demonstration(shown: Demonstration) -> str:
     inside = (shown.low <= held_out["loss"]) & (held_out["loss"] <= shown.high)
     lines += [
         "",
-        "Held out: the runs with the most compute. How many of each N and D lie inside their 95 %",
-        "intervals, and the one of the most bits with its own:",
+        "Held out: the runs with the most compute. How many of each N and D lie inside their",
+        "intervals of 95 %, and the run of the most bits:",
         "           N           D  inside  P_w  measured  predicted  95 % interval of one run",
     ]
     cells = np.stack([held_out["N"], held_out["D"]], axis=1)
@@ -203,6 +203,7 @@ def format_demonstration(shown: Demonstration) -> str:
     lines += [
         f"{inside.sum()} of {held_out.n} inside; mean error "
         f"{np.mean(_error(shown.fit, held_out)):+.2%}.",
+        "The intervals take the law as right. What it lacks: docs/gallery_tiny_runs.md.",
         "",
         f"The best N, D and P_w at a budget of {COST}:",
         "  budget        N  95 % interval           D  95 % interval       P_w    loss  draws",
