@@ -27,9 +27,9 @@ all is scaled up and marked with *~*. Times are medians of what was run, wall an
 (of all threads). On a loaded machine compare processor times: each table gives the load, the mean
 number of processes that wanted to run.
 
-On the first problem all methods were run within minutes of each other. On the others rows of peers are
-older than lawfit's, of the same machine, which is slower or faster by up to a half from hour to hour:
-ratios there hold to that.
+On the first problem all methods were run within minutes of each other. On the others rows of
+peers are older than lawfit's, of the same machine, which is slower or faster by up to a half from
+hour to hour: ratios there hold to that.
 """
 
 
