@@ -198,10 +198,8 @@ def test_the_core_follows_as_its_twin(problem: Any) -> None:
     many = np.repeat(start[:, None], rows.rows, axis=1)
     x, objective, settled = follow(rows, many, low, high, *map(np.array, states))
     alike = (got["best"] >= 0) == settled
-    binding, inside = states
-    if sum(binding) < sum(inside):  # else the limits alone make one point, for all rows or none
-        # The last step, or what is left of the conditions, may be just on either side of a limit.
-        assert (~alike).sum() <= 1 + 0.1 * rows.rows
+    # The last step, or what is left of the conditions, may be just on either side of a limit.
+    assert (~alike).sum() <= 1 + 0.02 * rows.rows
     both = settled & (got["best"] >= 0)
     np.testing.assert_array_equal(np.flatnonzero(got["best"] < 0), got["unsettled"])
     np.testing.assert_allclose(got["x"][both, 0], x.T[both], atol=1e-8)
