@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from formatting import Entry, machine_line, number, seconds, spread, table
-from report_own import own_section
+from report_own import PLOTS, own_section, plot
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -140,7 +140,9 @@ def main() -> None:
     parts = [HEAD]
     if entries:
         parts.append(starts_section(entries))
-    parts.append(own_section(found, given.page.with_suffix("")))
+    parts.append(own_section(found))
+    if entry := found.get("growth"):
+        plot(entry["curves"], given.page.parent / PLOTS)
     given.page.write_text("\n".join(parts) + "\n")
     print(f"written to {given.page}")
 

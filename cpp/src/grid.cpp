@@ -19,8 +19,6 @@ using Kind = GridNode::Kind;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t no_cell = std::numeric_limits<std::int64_t>::max();
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 // --- what is collected -----------------------------------------------------------------------------
 
 // Values are those to be minimised; of equal ones the smaller cell is better.

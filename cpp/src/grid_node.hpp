@@ -1,6 +1,7 @@
 // One node of the graph that a grid search evaluates, and its evaluation over a block.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +15,8 @@ namespace lawfit {
 
 // Values per call of a kernel.
 constexpr int grid_block = 1024;
+
+inline std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 struct GridNode {
     enum class Kind { constant, table, operation, sum };

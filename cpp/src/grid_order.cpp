@@ -20,8 +20,6 @@ using Term = GridNode::Term;
 // Values that a node over several groups keeps between the loops: what stays in a second-level cache.
 constexpr double largest_store = 1 << 18;
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 // Puts a node into the loop nest, loops[d] being the group at depth d.
 void place(GridNode& node, const std::vector<GridGroup>& groups, const std::vector<int>& loops) {
     std::vector<int> depths;

@@ -23,7 +23,6 @@ constexpr std::int64_t longest_table = std::int64_t{1} << 20;
 // Products are rearranged only while the factors' sizes in powers of two stay below this sum.
 constexpr double largest_reach = 900.0;
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 bool single(std::uint64_t mask) { return mask != 0 && (mask & (mask - 1)) == 0; }
 bool within(std::uint64_t a, std::uint64_t b) { return (a & ~b) == 0; }
 

@@ -24,10 +24,7 @@ def derivative(node: Node, along: Node) -> Node:
     f, args = node.function, node.arguments
     inner = [derivative(a, along) for a in args]
     if f == "add":
-        total: Node = ZERO
-        for d in inner:
-            total = ex.add(total, d)
-        return total
+        return ex.total(inner)
     if f == "neg":
         return ex.negate(inner[0])
     if f == "mul":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,6 +30,7 @@ __all__ = [
     "one_minus_exp",
     "split_constant",
     "substitute",
+    "total",
     "uses_coordinates",
     "uses_variables",
     "walk",
@@ -203,6 +204,14 @@ def split_constant(node: Node) -> tuple[float, Node | None]:
         k, rest = split_constant(node.arguments[0])
         return -k, rest
     return 1.0, node
+
+
+def total(nodes: Iterable[Node]) -> Node:
+    """Return the sum of trees, with constants folded; of none 0."""
+    result: Node = ZERO
+    for node in nodes:
+        result = add(result, node)
+    return result
 
 
 def addends(node: Node) -> list[Node]:

@@ -71,10 +71,7 @@ def fold(node: Node) -> Node:
     args = tuple(fold(a) for a in node.arguments)
     f = node.function
     if f == "add":
-        total: Node = ZERO
-        for a in args:
-            total = ex.add(total, a)
-        return total
+        return ex.total(args)
     if f == "neg":
         return ex.negate(args[0])
     if f == "mul":
