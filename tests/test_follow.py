@@ -16,7 +16,7 @@ def test_the_step_solves_the_equations_of_the_optimum() -> None:
     hessian = np.einsum("ikr,jkr->ijr", root, root)
     values, gradients = rng.normal(size=(3, rows)), rng.normal(size=(3, n, rows))
     free, held = np.arange(n), np.array([0, 1])
-    step, lam = _step(hessian, values, gradients, free, held)
+    step, lam, _, _ = _step(hessian, values, gradients, free, held)
     for r in range(rows):
         normals = gradients[1:, :, r]
         matrix = np.block([[hessian[:, :, r], normals.T], [normals, np.zeros((2, 2))]])

@@ -16,12 +16,11 @@ namespace {
 constexpr int width = block_rows;  // rows that are solved together
 constexpr long task_rows = 4096;
 constexpr int most_steps = 14;
-constexpr double longest = 1.0;  // step, in units of the logarithm
-constexpr double shift = 1e-6;   // of the differences that make the Hessian of exact gradients
-constexpr double sure_step = 1e-11;
-constexpr double fast_step = 1e-7;
-constexpr double superlinear = 1e-3;
-constexpr double small_residual = 1e-8;
+constexpr double longest = 1.0;     // step, in units of the logarithm
+constexpr double shift = 1e-6;      // of the differences that make the Hessian of exact gradients
+constexpr double arrived = 1e-11;   // a step, or a force over the scale of the equations: none
+constexpr double telling = 1e-7;    // a step from which the Hessian learns
+constexpr double certain = 1e-4;    // least pivot of the equations, over their scale
 constexpr double feasible = 1e-10;  // largest violation that counts as none, but for rounding
 constexpr double tiny = 1e-300;
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -49,6 +48,27 @@ void add_product(double* __restrict a, const double* __restrict b, const double*
 }
 void divide(double* __restrict out, const double* __restrict a, const double* __restrict b) {
     for (int r = 0; r < width; ++r) out[r] = a[r] / b[r];
+}
+// Of the first entries of two equations the larger one becomes the pivot; sets what to take of it.
+void choose(double* __restrict a, double* __restrict b, double* __restrict exchange,
+            double* __restrict factor) {
+    for (int r = 0; r < width; ++r) {
+        const bool other = std::fabs(b[r]) > std::fabs(a[r]);
+        const double pivot = other ? b[r] : a[r], rest = other ? a[r] : b[r];
+        exchange[r] = other ? 1.0 : 0.0;
+        factor[r] = rest / pivot;
+        a[r] = pivot;
+    }
+}
+// The same for their other entries, after which the second equation lacks the first variable.
+void eliminate(double* __restrict a, double* __restrict b, const double* __restrict exchange,
+               const double* __restrict factor) {
+    for (int r = 0; r < width; ++r) {
+        const bool other = exchange[r] != 0.0;
+        const double kept = other ? b[r] : a[r], rest = other ? a[r] : b[r];
+        a[r] = kept;
+        b[r] = rest - factor[r] * kept;
+    }
 }
 // a = max(a, |b|)
 void raise_to(double* __restrict a, const double* __restrict b) {
@@ -126,7 +146,9 @@ public:
           before_(nf_),
           after_(nf_),
           system_((nf_ + mh_) * (nf_ + mh_ + 1)),
-          scratch_(4),
+          scale_(1),
+          per_force_(mh_),
+          scratch_(3),
           ones_(index(width), 1.0) {
         std::size_t k = 0;
         const std::vector<double> still(index(n_), 0.0);
@@ -148,10 +170,8 @@ public:
             std::fill(hessian_[i], hessian_[i] + width, i % (nf_ + 1) == 0 ? 1.0 : 0.0);
         find_step();
         find_hessian();
-        done_.assign(index(width), 0);
-        last_.assign(index(width), infinity);
-        for (int step = 0; step < most_steps && !newton(); ++step) {
-        }
+        find_step();
+        for (int step = 0; step < most_steps && move(); ++step) find_step();
         judge();
     }
 
@@ -233,77 +253,66 @@ private:
         std::swap(gradients_, kept_gradients_);
     }
 
-    // Solves for step and multipliers, the held constraints being equalities. A multiple of their
-    // normals is added to the Hessian, which changes neither, so that elimination needs no exchange
-    // of rows.
+    // Solves for step and multipliers, the held constraints being equalities. These are brought to
+    // the objective's scale, so that the larger of two entries is the better pivot.
     void find_step() {
         const int size = nf_ + mh_;
         const auto k = [&](int i, int j) { return system_[i * (size + 1) + j]; };
+        double* scale = scale_[0];
+        std::fill_n(scale, width, tiny);
         for (int i = 0; i < nf_; ++i) {
-            for (int j = 0; j < nf_; ++j) std::copy_n(hessian(i, j), width, k(i, j));
             const double* g = gradient(0, free_[index(i)]);
+            raise_to(scale, g);
+            for (int j = 0; j < nf_; ++j) {
+                raise_to(scale, hessian(i, j));
+                std::copy_n(hessian(i, j), width, k(i, j));
+            }
             for (int r = 0; r < width; ++r) k(i, size)[r] = -g[r];
         }
-        add_normals(1.0, k, size);
         for (int h = 0; h < mh_; ++h) {
-            const int c = 1 + held_[index(h)];
-            for (int i = 0; i < nf_; ++i) {
-                std::copy_n(gradient(c, free_[index(i)]), width, k(i, nf_ + h));
-                std::copy_n(gradient(c, free_[index(i)]), width, k(nf_ + h, i));
-            }
-            for (int j = nf_; j < size; ++j) std::fill_n(k(nf_ + h, j), width, 0.0);
-            for (int r = 0; r < width; ++r) k(nf_ + h, size)[r] = -values_[c][r];
-        }
-        double* factor = scratch_[0];
-        for (int i = 0; i < size; ++i)
-            for (int j = i + 1; j < size; ++j) {
-                divide(factor, k(j, i), k(i, i));
-                for (int q = i + 1; q <= size; ++q) take_product(k(j, q), factor, k(i, q));
-            }
-        for (int i = size - 1; i >= 0; --i) {
-            for (int q = i + 1; q < size; ++q) take_product(k(i, size), k(i, q), k(q, size));
-            double* out = i < nf_ ? step_[i] : lam_[i - nf_];
-            divide(out, k(i, size), k(i, i));
-            std::copy_n(out, width, k(i, size));
-        }
-    }
-
-    // Adds by * a a' for the normals a of held constraints to a matrix, and -by * a c to its last
-    // column, with by = times * largest entry of the Hessian / a'a.
-    template <class Matrix>
-    void add_normals(double times, Matrix k, int last) {
-        double *weight = scratch_[0], *by = scratch_[1], *scaled = scratch_[2];
-        std::fill_n(weight, width, 0.0);
-        for (int i = 0; i < nf_ * nf_; ++i) raise_to(weight, hessian_[i]);
-        for (int h = 0; h < mh_; ++h) {
-            const int c = 1 + held_[index(h)];
-            std::fill_n(by, width, 0.0);
-            for (const int i : free_) add_product(by, gradient(c, i), gradient(c, i));
-            for (int r = 0; r < width; ++r) by[r] = times * weight[r] / std::max(by[r], tiny);
+            const int c = 1 + held_[index(h)], row = nf_ + h;
+            double* by = per_force_[h];
+            std::fill_n(by, width, tiny);
+            for (const int i : free_) raise_to(by, gradient(c, i));
+            for (int r = 0; r < width; ++r) by[r] = scale[r] / by[r];
             for (int i = 0; i < nf_; ++i) {
                 const double* a = gradient(c, free_[index(i)]);
-                for (int r = 0; r < width; ++r) scaled[r] = by[r] * a[r];
-                for (int j = 0; j < nf_; ++j)
-                    add_product(k(i, j), scaled, gradient(c, free_[index(j)]));
-                if (last >= 0) take_product(k(i, last), scaled, values_[c]);
+                for (int r = 0; r < width; ++r) k(i, row)[r] = k(row, i)[r] = a[r] * by[r];
             }
+            for (int j = nf_; j < size; ++j) std::fill_n(k(row, j), width, 0.0);
+            for (int r = 0; r < width; ++r) k(row, size)[r] = -values_[c][r] * by[r];
+        }
+        double *exchange = scratch_[0], *factor = scratch_[1];
+        for (int i = 0; i < size; ++i)
+            for (int j = i + 1; j < size; ++j) {
+                choose(k(i, i), k(j, i), exchange, factor);
+                for (int q = i + 1; q <= size; ++q) eliminate(k(i, q), k(j, q), exchange, factor);
+            }
+        for (int i = size - 1; i >= 0; --i) {
+            double* right = k(i, size);
+            for (int q = i + 1; q < size; ++q) take_product(right, k(i, q), k(q, size));
+            for (int r = 0; r < width; ++r) right[r] /= k(i, i)[r];
+            if (i < nf_)
+                std::copy_n(right, width, step_[i]);
+            else
+                for (int r = 0; r < width; ++r)
+                    lam_[i - nf_][r] = right[r] * per_force_[i - nf_][r];
         }
     }
 
-    // One step of all rows that are not done. Returns true when all are.
-    bool newton() {
-        find_step();
-        double *size = scratch_[0], *square = scratch_[1], *along = scratch_[2];
-        std::fill_n(size, width, 0.0);
-        std::fill_n(square, width, 0.0);
-        std::fill_n(along, width, 0.0);
+    // One step of all rows that have not arrived; false if there is none. Those that have stay, so
+    // that a row does not depend on when its neighbours arrive.
+    bool move() {
+        double *square = scratch_[0], *along = scratch_[1], *unit = scratch_[2];
+        measure(square);
+        bool any = false;
+        for (int r = 0; r < width; ++r) any = any || square[r] > arrived * arrived;
+        if (!any) return false;
         for (int i = 0; i < nf_; ++i) {
             double* s = step_[i];
-            // What is done stays, so that a row does not depend on when its neighbours are.
             for (int r = 0; r < width; ++r)
-                s[r] = done_[index(r)] ? 0.0 : std::min(std::max(s[r], -longest), longest);
-            raise_to(size, s);
-            add_product(square, s, s);
+                s[r] = square[r] > arrived * arrived ? std::min(std::max(s[r], -longest), longest)
+                                                     : 0.0;
         }
         find_pull(before_);
         for (int i = 0; i < nf_; ++i) {
@@ -311,24 +320,17 @@ private:
             for (int r = 0; r < width; ++r) at[r] += step_[i][r];
         }
         evaluate();
-        bool all = true;
-        for (int r = 0; r < width; ++r) {
-            char& done = done_[index(r)];
-            done |= size[r] <= sure_step ||
-                    (size[r] <= fast_step && size[r] <= superlinear * last_[index(r)]);
-            all = all && done;
-            last_[index(r)] = size[r];
-        }
-        if (all) return true;
         // Powell's symmetric update of Broyden: the rank-one update divides by what may vanish.
         // Steps as small as rounding say nothing of the Hessian.
         find_pull(after_);
-        double* unit = scratch_[3];
         for (int k = 0; k < nf_; ++k) {  // after_ becomes what the Hessian did not foresee
             for (int r = 0; r < width; ++r) after_[k][r] -= before_[k][r];
             for (int j = 0; j < nf_; ++j) take_product(after_[k], hessian(k, j), step_[j]);
         }
-        for (int r = 0; r < width; ++r) unit[r] = size[r] > fast_step ? 1.0 / square[r] : 0.0;
+        measure(square);
+        for (int r = 0; r < width; ++r)
+            unit[r] = square[r] > telling * telling ? 1.0 / square[r] : 0.0;
+        std::fill_n(along, width, 0.0);
         for (int k = 0; k < nf_; ++k) {
             for (int r = 0; r < width; ++r) before_[k][r] = step_[k][r] * unit[r];
             add_product(along, after_[k], before_[k]);
@@ -341,57 +343,80 @@ private:
                 for (int r = 0; r < width; ++r)
                     h[r] += rk[r] * uj[r] + uk[r] * rj[r] - along[r] * uk[r] * s[r];
             }
-        return false;
+        return true;
     }
 
+    // The squared length of the step.
+    void measure(double* square) {
+        std::fill_n(square, width, 0.0);
+        for (int i = 0; i < nf_; ++i) add_product(square, step_[i], step_[i]);
+    }
+
+    // After find_step() where the rows are. If the next step is none, the linearised conditions hold
+    // there; what they say nothing of is whether they determine it, and all inequalities.
     void judge() {
-        settled_.assign(done_.begin(), done_.end());
+        const int size = nf_ + mh_;
+        double* square = scratch_[0];
+        measure(square);
+        settled_.assign(index(width), 0);
         for (int r = 0; r < width; ++r) {
-            bool fine = std::isfinite(values_[0][r]);
-            for (int j = 0; j < mh_; ++j) fine = fine && lam_[j][r] >= 0.0;
-            double largest = 0.0, left = 0.0;
+            const double scale = scale_[0][r], none = arrived * scale;
+            bool fine = square[r] <= arrived * arrived && std::isfinite(values_[0][r]);
+            for (int i = 0; i < size; ++i)
+                fine = fine && std::fabs(system_[i * (size + 2)][r]) > certain * scale;
+            for (int j = 0; j < mh_; ++j) fine = fine && lam_[j][r] >= -arrived * per_force_[j][r];
             for (int i = 0; i < n_; ++i) {
                 const double at = table_[i][r], low = problem_.low[index(i)],
                              high = problem_.high[index(i)];
                 double pull = gradient(0, i)[r];
-                largest = std::max(largest, std::fabs(pull));
                 for (int j = 0; j < mh_; ++j)
                     pull += lam_[j][r] * gradient(1 + held_[index(j)], i)[r];
-                if (at <= low)
-                    pull = std::min(pull, 0.0);
-                else if (at >= high)
-                    pull = std::max(pull, 0.0);
-                left = std::max(left, std::fabs(pull));
                 fine = fine && at >= low && at <= high && !std::isnan(pull);
+                if (!problem_.inside[index(i)])
+                    fine = fine && (at <= low || pull <= none) && (at >= high || pull >= -none);
             }
             // Violations are measured by how far one must go to meet a constraint.
-            double residual = left / (largest + tiny), least = 1.0, missed = 0.0;
+            double least = 1.0;
             for (int c = 0; c < m_; ++c) least = std::min(least, steepness(c, r));
             const double tolerance = std::max(feasible, 1e-15 / least);
-            for (int c = 0; c < m_; ++c) {
-                const double by = values_[1 + c][r] / steepness(c, r);
-                fine = fine && by <= tolerance;
-                if (problem_.binding[index(c)])
-                    missed = std::max(missed, std::fabs(by) - tolerance);
-            }
-            residual += missed;
-            if (!fine || !(residual <= small_residual)) settled_[index(r)] = 0;
+            for (int c = 0; c < m_; ++c)
+                fine = fine && values_[1 + c][r] / steepness(c, r) <= tolerance;
+            settled_[index(r)] = fine;
         }
         if (mh_ < nf_) check_curvature();
     }
 
     double steepness(int constraint, int r) {
         double found = tiny;
-        for (int i = 0; i < n_; ++i)
-            found = std::max(found, std::fabs(gradient(1 + constraint, i)[r]));
+        for (int i = 0; i < n_; ++i) {
+            const double slope = std::fabs(gradient(1 + constraint, i)[r]);
+            if (slope > found || std::isnan(slope)) found = slope;  // then nothing is greater
+        }
         return found;
     }
 
-    // Unsettles rows at a saddle: the Hessian must be positive along the held constraints.
+    // Unsettles rows at a saddle: the Hessian must be positive along the held constraints, that is,
+    // as a whole after much is added along their normals.
     void check_curvature() {
         const auto k = [&](int i, int j) { return system_[i * nf_ + j]; };
-        for (int i = 0; i < nf_ * nf_; ++i) std::copy_n(hessian_[i], width, system_[i]);
-        add_normals(1e3, k, -1);
+        double *weight = scratch_[0], *scaled = scratch_[1], *by = scratch_[2];
+        std::fill_n(weight, width, 0.0);
+        for (int i = 0; i < nf_ * nf_; ++i) {
+            raise_to(weight, hessian_[i]);
+            std::copy_n(hessian_[i], width, system_[i]);
+        }
+        for (int h = 0; h < mh_; ++h) {
+            const int c = 1 + held_[index(h)];
+            std::fill_n(by, width, 0.0);
+            for (const int i : free_) add_product(by, gradient(c, i), gradient(c, i));
+            for (int r = 0; r < width; ++r) by[r] = 1e3 * weight[r] / std::max(by[r], tiny);
+            for (int i = 0; i < nf_; ++i) {
+                const double* a = gradient(c, free_[index(i)]);
+                for (int r = 0; r < width; ++r) scaled[r] = by[r] * a[r];
+                for (int j = 0; j < nf_; ++j)
+                    add_product(k(i, j), scaled, gradient(c, free_[index(j)]));
+            }
+        }
         double* factor = scratch_[0];
         for (int i = 0; i < nf_; ++i) {
             for (int r = 0; r < width; ++r)
@@ -413,12 +438,13 @@ private:
     Lanes kept_values_, kept_gradients_;
     Lanes hessian_;  // (nf, nf) of the Lagrangian
     Lanes step_, lam_, before_, after_;
-    Lanes system_;
+    Lanes system_;     // (nf + mh, nf + mh + 1), eliminated
+    Lanes scale_;      // of the equations: the largest slope or curvature of the objective
+    Lanes per_force_;  // (mh,) of a multiplier per force at that scale
     Lanes scratch_;
     Buffer ones_;
     std::vector<std::unique_ptr<Function>> derived_, functions_;
-    std::vector<char> done_, settled_;
-    std::vector<double> last_;
+    std::vector<char> settled_;
     std::int64_t evaluations_ = 0;
 };
 

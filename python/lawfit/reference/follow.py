@@ -20,10 +20,9 @@ FEASIBLE = 1e-10  # largest violation that counts as none, but for rounding
 
 MOST_STEPS = 14
 LONGEST = 1.0  # step, in units of the logarithm
-SURE_STEP = 1e-11
-FAST_STEP = 1e-7
-SUPERLINEAR = 1e-3
-SMALL = 1e-8  # residual that counts as solved
+ARRIVED = 1e-11  # a step, or a force over the scale of the equations: none
+TELLING = 1e-7  # a step from which the Hessian learns
+CERTAIN = 1e-4  # least pivot of the equations, over their scale
 
 
 def follow(
@@ -38,8 +37,8 @@ def follow(
 
     The constraints that held with equality there are taken to hold again, and variables at a bound
     to stay: then the optimum solves equations, by Newton's method with a Hessian that is made once
-    and updated by every step. A row is settled if the result keeps all constraints, needs no force
-    of the wrong sign, is no saddle and has converged.
+    and updated by every step. A row is settled if the next step is none and well determined, and
+    the point keeps all constraints, needs no force of the wrong sign and is no saddle.
 
     Parameters
     ----------
@@ -71,42 +70,38 @@ def follow(
             shift[i] = SHIFT
             hessian[k] = (_pull(functions(x, everything, shift)[1], lam, free, held) - pull) / SHIFT
         hessian = 0.5 * (hessian + hessian.transpose(1, 0, 2))
-        last = np.full(rows, np.inf)
-        done = np.zeros(rows, dtype=bool)
         for _ in range(MOST_STEPS):
-            step, lam = _step(hessian, values, gradients, free, held)
-            step = np.where(done, 0.0, np.clip(step, -LONGEST, LONGEST))
-            size = np.abs(step).max(axis=0)
+            step, lam, _, _ = _step(hessian, values, gradients, free, held)
+            moves = (step * step).sum(axis=0) > ARRIVED**2
+            if not moves.any():
+                break
+            step = np.where(moves, np.clip(step, -LONGEST, LONGEST), 0.0)
             before = _pull(gradients, lam, free, held)
             x[free] += step
             values, gradients = functions(x, everything, none)
-            done |= (size <= SURE_STEP) | ((size <= FAST_STEP) & (size <= SUPERLINEAR * last))
-            if done.all():
-                break
-            last = size
             rest = _pull(gradients, lam, free, held) - before
             for k in range(len(free)):
                 rest -= hessian[k] * step[k]
             # Powell's symmetric update of Broyden: the rank-one update divides by what may vanish.
             # Steps as small as rounding say nothing of the Hessian.
             square = (step * step).sum(axis=0)
-            unit = np.where(size > FAST_STEP, step / square, 0.0)
+            unit = np.where(square > TELLING**2, step / square, 0.0)
             along = (rest * unit).sum(axis=0)
             for k in range(len(free)):
                 hessian[k] += rest[k] * unit + unit[k] * rest - along * unit[k] * step
-        rest = _pull(gradients, lam, np.arange(n), held)
-        bound = np.where(
-            x <= low, np.minimum(rest, 0.0), np.where(x >= high, np.maximum(rest, 0.0), rest)
-        )
+        step, lam, per_force, pivots = _step(hessian, values, gradients, free, held)
+        fine = ((step * step).sum(axis=0) <= ARRIVED**2) & np.isfinite(values[0])
+        scale = _scale(hessian, gradients, free)
+        fine &= (np.abs(pivots) > CERTAIN * scale).all(axis=0)
+        fine &= (lam >= -ARRIVED * per_force).all(axis=0)
+        fine &= ((x >= low) & (x <= high)).all(axis=0)
+        pull = _pull(gradients, lam, np.arange(n), held)
+        none = ARRIVED * scale
+        kept = ((x <= low) | (pull <= none)) & ((x >= high) | (pull >= -none))
+        fine &= (~np.isnan(pull) & (inside[:, None] | kept)).all(axis=0)
         steep = np.maximum(np.abs(gradients[1:]).max(axis=1, initial=0.0), 1e-300)
         tolerance = np.maximum(FEASIBLE, 1e-15 / steep.min(axis=0, initial=1.0))
-        over = values[1:] / steep
-        residual = np.abs(bound).max(axis=0, initial=0.0)
-        residual = residual / (np.abs(gradients[0]).max(axis=0, initial=0.0) + 1e-300)
-        residual += np.maximum(np.abs(over[held]) - tolerance, 0.0).max(axis=0, initial=0.0)
-        fine = done & (over <= tolerance).all(axis=0) & (residual <= SMALL)
-        fine &= (lam >= 0.0).all(axis=0) & np.isfinite(values[0])
-        fine &= ((x >= low) & (x <= high)).all(axis=0)
+        fine &= (values[1:] / steep <= tolerance).all(axis=0)
         fine &= _curvature(hessian, gradients, free, held)
     return x, values[0], fine
 
@@ -119,57 +114,53 @@ def _pull(gradients: Floats, lam: Floats, free: NDArray[np.intp], held: NDArray[
     return out
 
 
+def _scale(hessian: Floats, gradients: Floats, free: NDArray[np.intp]) -> Floats:
+    """Return the largest slope or curvature of the objective, shape (r,)."""
+    slope = np.abs(gradients[0][free]).max(axis=0, initial=0.0)
+    curvature = np.abs(hessian).max(axis=(0, 1), initial=0.0)
+    return np.asarray(np.maximum(np.maximum(slope, curvature), 1e-300))
+
+
 def _step(
     hessian: Floats,
     values: Floats,
     gradients: Floats,
     free: NDArray[np.intp],
     held: NDArray[np.intp],
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Solve for the step and the multipliers, all held constraints being equalities.
 
-    A multiple of the constraints' normals is added to the Hessian, which changes neither, so that
-    elimination needs no exchange of rows.
+    These are brought to the objective's scale, so that the larger of two entries is the better
+    pivot.
+
+    Returns
+    -------
+    step : (n, r), multipliers : (m, r), multiplier per force at that scale : (m, r), pivots :
+    (n + m, r)
     """
-    n, m = len(free), len(held)
+    n, m, rows = len(free), len(held), values.shape[1]
     size = n + m
-    g = gradients[0][free]
-    k: list[list[Floats]] = [[hessian[i, j] for j in range(n)] for i in range(n)]
-    right = [-g[i] for i in range(n)]
-    weight = np.abs(hessian).max(axis=(0, 1))
-    for h in held:
-        a, c = gradients[1 + h][free], values[1 + h]
-        by = weight / np.maximum((a * a).max(axis=0), 1e-300)
-        for i in range(n):
-            scaled = by * a[i]
-            for j in range(n):
-                k[i][j] = k[i][j] + scaled * a[j]
-            right[i] = right[i] - scaled * c
-    for h in held:
-        a = gradients[1 + h][free]
-        for i in range(n):
-            k[i].append(a[i])
-        right.append(-values[1 + h])
-        k.append([a[i] for i in range(n)])
-    for row in k[n:]:
-        row.extend([np.zeros_like(g[0])] * m)
+    steep = np.abs(gradients[1 + held][:, free]).max(axis=1, initial=0.0)
+    per_force = _scale(hessian, gradients, free) / np.maximum(steep, 1e-300)
+    k = np.zeros((size, size + 1, rows))
+    k[:n, :n] = hessian
+    k[:n, size] = -gradients[0][free]
+    for j, h in enumerate(held):
+        k[n + j, :n] = k[:n, n + j] = gradients[1 + h][free] * per_force[j]
+        k[n + j, size] = -values[1 + h] * per_force[j]
     for i in range(size):
         for j in range(i + 1, size):
-            factor = k[j][i] / k[i][i]
-            for q in range(i + 1, size):
-                k[j][q] = k[j][q] - factor * k[i][q]
-            right[j] = right[j] - factor * right[i]
-    solution: list[Floats] = [np.empty(0)] * size
+            other = np.abs(k[j, i]) > np.abs(k[i, i])
+            k[i], k[j] = np.where(other, k[j], k[i]), np.where(other, k[i], k[j])
+            k[j] -= k[j, i] / k[i, i] * k[i]
+    solution = np.empty((size, rows))
     for i in range(size - 1, -1, -1):
-        rest = right[i]
+        rest = k[i, size]
         for q in range(i + 1, size):
-            rest = rest - k[i][q] * solution[q]
-        solution[i] = rest / k[i][i]
-    rows = values.shape[1]
-    return (
-        np.array(solution[:n]).reshape(n, rows),
-        np.array(solution[n:]).reshape(m, rows),
-    )
+            rest = rest - k[i, q] * solution[q]
+        solution[i] = rest / k[i, i]
+    pivots = k[np.arange(size), np.arange(size)]
+    return solution[:n], solution[n:] * per_force, per_force, pivots
 
 
 def _curvature(
@@ -183,7 +174,7 @@ def _curvature(
     k = [[hessian[i, j].copy() for j in range(n)] for i in range(n)]
     for h in held:
         a = gradients[1 + h][free]
-        by = weight / np.maximum((a * a).max(axis=0), 1e-300)
+        by = weight / np.maximum((a * a).sum(axis=0), 1e-300)
         for i in range(n):
             for j in range(n):
                 k[i][j] += by * a[i] * a[j]

@@ -54,8 +54,9 @@ struct FollowResult {
 
 // The constraints that bind are taken to bind again, and variables at a bound to stay: then the
 // optimum solves equations, by Newton's method with a Hessian that is made once by differences and
-// updated by every step. A row is settled if the result keeps all constraints, needs no force of the
-// wrong sign, is no saddle and has converged. Equal values: the first start counts.
+// updated by every step. A row is settled if the next step is none and well determined, and the point
+// keeps all constraints, needs no force of the wrong sign and is no saddle: a verdict on the point,
+// whichever step reached it. Equal values: the first start counts.
 class Follow {
 public:
     // The problem must outlive it. Throws std::invalid_argument when a program reads a column that
