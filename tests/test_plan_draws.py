@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import lawfit as lf
-from lawfit import _core
 from lawfit.planning import design, frontier, refine
 from lawfit.planning.problem import Limit
 from lawfit.planning.rows import Rows
-from lawfit.reference.follow import follow
 
 BASE = lf.law("chinchilla").coefficients("besiroglu2024")
 
@@ -150,67 +145,6 @@ def test_more_serving_makes_smaller_models_and_contours_have_one_loss() -> None:
     np.testing.assert_allclose(contour["loss"][1:], 2.1, rtol=1e-10)
     assert contour["cost"][1] == pytest.approx(plan["cost"], rel=1e-9)
     assert contour["cost"][2] > plan["cost"]
-
-
-@st.composite
-def problems(draw: st.DrawFn) -> tuple[Rows, dict[str, np.ndarray], np.ndarray, list[list[bool]]]:
-    """Return programs, columns of many rows, a start, and which limits bind and what is inside."""
-    n = draw(st.integers(2, 300))
-    spread_by = draw(st.sampled_from([1e-3, 0.05, 0.3]))
-    budget = 10.0 ** draw(st.floats(18, 26))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    p = {k: v * np.exp(rng.normal(0, spread_by, n)) for k, v in BASE.items()}
-    p |= {"_limit": np.full(n, budget), "S": np.full(n, 1e9)}
-    caps = [
-        Limit("", "6*N*D + 2*N*S", "_limit"),
-        Limit("", "D", "6e11"),
-        Limit("", "N*S**0.5", "1e14"),
-    ]
-    caps = caps[: draw(st.integers(1, 3))]
-    log = draw(st.booleans())
-    rows = Rows(lf.law("chinchilla").formula, caps, {"N": (1e6, 1e13), "D": (1e6, 1e14)}, p,
-                log_objective=log)  # fmt: skip
-    binding = [True, *(draw(st.booleans()) for _ in caps[1:])]
-    inside = draw(st.sampled_from([[True, True], [True, False], [False, True]]))
-    start = np.log([draw(st.floats(1e8, 1e12)), draw(st.floats(1e9, 1e13))])
-    start = np.where(inside, start, math.log(1e6))
-    return rows, p, start, [binding, inside]
-
-
-def followed(rows: Rows, p: dict[str, np.ndarray], start: np.ndarray, states: list[list[bool]],
-             threads: int = 1) -> dict[str, Any]:  # fmt: skip
-    binding, inside = states
-    derived = [(n, q, np.nan if n in rows.positive else None) for n, (_, q) in rows.hoisted.items()]
-    derived += [(n, q, 1e-300) for n, q in rows.rooms]
-    ends = np.log([[1e6, 1e6], [1e13, 1e14]]).tolist()
-    return _core.follow(
-        list(rows.names), rows.programs, derived, list(p.items()), rows.rows, [], start[:, None],
-        *ends, inside, binding, [0], 1, threads, None,
-    )  # fmt: skip
-
-
-@given(problems())
-@settings(max_examples=50, deadline=None, derandomize=True)
-def test_the_core_follows_as_its_twin(problem: Any) -> None:
-    rows, p, start, states = problem
-    got = followed(rows, p, start, states)
-    low, high = np.log([[1e6], [1e6]]), np.log([[1e13], [1e14]])
-    many = np.repeat(start[:, None], rows.rows, axis=1)
-    x, objective, settled = follow(rows, many, low, high, *map(np.array, states))
-    alike = (got["best"] >= 0) == settled
-    # The last step, or what is left of the conditions, may be just on either side of a limit.
-    assert (~alike).sum() <= 1 + 0.02 * rows.rows
-    both = settled & (got["best"] >= 0)
-    np.testing.assert_array_equal(np.flatnonzero(got["best"] < 0), got["unsettled"])
-    np.testing.assert_allclose(got["x"][both, 0], x.T[both], atol=1e-8)
-    np.testing.assert_allclose(got["objective"][both], objective[both], rtol=1e-12)
-    again = followed(rows, p, start, states, threads=2)
-    for name in ("best", "objective", "x", "unsettled"):
-        np.testing.assert_array_equal(again[name], got[name])
-    # A row depends on its neighbours through rounding alone: sums of exponentials share a scale.
-    one = followed(rows.over({n: v[-1:] for n, v in p.items()}), {n: v[-1:] for n, v in p.items()},
-                   start, states)  # fmt: skip
-    np.testing.assert_allclose(one["x"][0], got["x"][-1], atol=1e-11)
 
 
 def test_following_equals_refining() -> None:

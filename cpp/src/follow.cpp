@@ -56,7 +56,7 @@ void choose(double* __restrict a, double* __restrict b, double* __restrict excha
         const bool other = std::fabs(b[r]) > std::fabs(a[r]);
         const double pivot = other ? b[r] : a[r], rest = other ? a[r] : b[r];
         exchange[r] = other ? 1.0 : 0.0;
-        factor[r] = rest / pivot;
+        factor[r] = pivot == 0.0 ? 0.0 : rest / pivot;  // the next equation may have a pivot
         a[r] = pivot;
     }
 }

@@ -152,7 +152,8 @@ def _step(
         for j in range(i + 1, size):
             other = np.abs(k[j, i]) > np.abs(k[i, i])
             k[i], k[j] = np.where(other, k[j], k[i]), np.where(other, k[i], k[j])
-            k[j] -= k[j, i] / k[i, i] * k[i]
+            # Without a pivot so far, a later equation may have one.
+            k[j] -= np.where(k[i, i] == 0.0, 0.0, k[j, i] / k[i, i]) * k[i]
     solution = np.empty((size, rows))
     for i in range(size - 1, -1, -1):
         rest = k[i, size]
