@@ -53,11 +53,12 @@ void divide(double* __restrict out, const double* __restrict a, const double* __
 void choose(double* __restrict a, double* __restrict b, double* __restrict exchange,
             double* __restrict factor) {
     for (int r = 0; r < width; ++r) {
-        const bool other = std::fabs(b[r]) > std::fabs(a[r]);
-        const double pivot = other ? b[r] : a[r], rest = other ? a[r] : b[r];
-        exchange[r] = other ? 1.0 : 0.0;
-        factor[r] = pivot == 0.0 ? 0.0 : rest / pivot;  // the next equation may have a pivot
-        a[r] = pivot;
+        exchange[r] = std::fabs(b[r]) > std::fabs(a[r]) ? 1.0 : 0.0;
+        const bool other = exchange[r] != 0.0;
+        const double kept = other ? b[r] : a[r], rest = other ? a[r] : b[r];
+        a[r] = kept;
+        // 0 if both are 0: the next equation may have a pivot.
+        factor[r] = rest / (kept + (kept == 0.0 ? 1.0 : 0.0));
     }
 }
 // The same for their other entries, after which the second equation lacks the first variable.
