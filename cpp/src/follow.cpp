@@ -50,7 +50,8 @@ void divide(double* __restrict out, const double* __restrict a, const double* __
     for (int r = 0; r < width; ++r) out[r] = a[r] / b[r];
 }
 // Of the first entries of two equations the larger one becomes the pivot; sets what to take of it.
-void choose(double* __restrict a, double* __restrict b, double* __restrict exchange,
+// Returns whether any are exchanged.
+bool choose(double* __restrict a, double* __restrict b, double* __restrict exchange,
             double* __restrict factor) {
     for (int r = 0; r < width; ++r) {
         exchange[r] = std::fabs(b[r]) > std::fabs(a[r]) ? 1.0 : 0.0;
@@ -60,6 +61,7 @@ void choose(double* __restrict a, double* __restrict b, double* __restrict excha
         // 0 if both are 0: the next equation may have a pivot.
         factor[r] = rest / (kept + (kept == 0.0 ? 1.0 : 0.0));
     }
+    return std::any_of(exchange, exchange + width, [](double other) { return other != 0.0; });
 }
 // The same for their other entries, after which the second equation lacks the first variable.
 void eliminate(double* __restrict a, double* __restrict b, const double* __restrict exchange,
@@ -255,7 +257,8 @@ private:
     }
 
     // Solves for step and multipliers, the held constraints being equalities. These are brought to
-    // the objective's scale, so that the larger of two entries is the better pivot.
+    // the objective's scale, so that the larger of two entries is the better pivot, and come first,
+    // where they mostly are.
     void find_step() {
         const int size = nf_ + mh_;
         const auto k = [&](int i, int j) { return system_[i * (size + 1) + j]; };
@@ -266,28 +269,32 @@ private:
             raise_to(scale, g);
             for (int j = 0; j < nf_; ++j) {
                 raise_to(scale, hessian(i, j));
-                std::copy_n(hessian(i, j), width, k(i, j));
+                std::copy_n(hessian(i, j), width, k(mh_ + i, j));
             }
-            for (int r = 0; r < width; ++r) k(i, size)[r] = -g[r];
+            for (int r = 0; r < width; ++r) k(mh_ + i, size)[r] = -g[r];
         }
         for (int h = 0; h < mh_; ++h) {
-            const int c = 1 + held_[index(h)], row = nf_ + h;
+            const int c = 1 + held_[index(h)], column = nf_ + h;
             double* by = per_force_[h];
             std::fill_n(by, width, tiny);
             for (const int i : free_) raise_to(by, gradient(c, i));
             for (int r = 0; r < width; ++r) by[r] = scale[r] / by[r];
             for (int i = 0; i < nf_; ++i) {
                 const double* a = gradient(c, free_[index(i)]);
-                for (int r = 0; r < width; ++r) k(i, row)[r] = k(row, i)[r] = a[r] * by[r];
+                for (int r = 0; r < width; ++r) k(mh_ + i, column)[r] = k(h, i)[r] = a[r] * by[r];
             }
-            for (int j = nf_; j < size; ++j) std::fill_n(k(row, j), width, 0.0);
-            for (int r = 0; r < width; ++r) k(row, size)[r] = -values_[c][r] * by[r];
+            for (int j = nf_; j < size; ++j) std::fill_n(k(h, j), width, 0.0);
+            for (int r = 0; r < width; ++r) k(h, size)[r] = -values_[c][r] * by[r];
         }
         double *exchange = scratch_[0], *factor = scratch_[1];
         for (int i = 0; i < size; ++i)
             for (int j = i + 1; j < size; ++j) {
-                choose(k(i, i), k(j, i), exchange, factor);
-                for (int q = i + 1; q <= size; ++q) eliminate(k(i, q), k(j, q), exchange, factor);
+                const bool any = choose(k(i, i), k(j, i), exchange, factor);
+                for (int q = i + 1; q <= size; ++q)
+                    if (any)
+                        eliminate(k(i, q), k(j, q), exchange, factor);
+                    else
+                        take_product(k(j, q), factor, k(i, q));
             }
         for (int i = size - 1; i >= 0; --i) {
             double* right = k(i, size);

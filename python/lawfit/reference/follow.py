@@ -131,7 +131,7 @@ def _step(
     """Solve for the step and the multipliers, all held constraints being equalities.
 
     These are brought to the objective's scale, so that the larger of two entries is the better
-    pivot.
+    pivot, and come first, where they mostly are.
 
     Returns
     -------
@@ -143,11 +143,11 @@ def _step(
     steep = np.abs(gradients[1 + held][:, free]).max(axis=1, initial=0.0)
     per_force = _scale(hessian, gradients, free) / np.maximum(steep, 1e-300)
     k = np.zeros((size, size + 1, rows))
-    k[:n, :n] = hessian
-    k[:n, size] = -gradients[0][free]
+    k[m:, :n] = hessian
+    k[m:, size] = -gradients[0][free]
     for j, h in enumerate(held):
-        k[n + j, :n] = k[:n, n + j] = gradients[1 + h][free] * per_force[j]
-        k[n + j, size] = -values[1 + h] * per_force[j]
+        k[j, :n] = k[m:, n + j] = gradients[1 + h][free] * per_force[j]
+        k[j, size] = -values[1 + h] * per_force[j]
     for i in range(size):
         for j in range(i + 1, size):
             other = np.abs(k[j, i]) > np.abs(k[i, i])
