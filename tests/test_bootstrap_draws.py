@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +71,24 @@ def test_residuals_are_the_twins(
     np.testing.assert_array_equal(
         drawn, twin.residuals(kind, unit, given, weight, webb, seed, draw)
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"unit": []}, "no rows"),
+        ({"strata": [0]}, "no strata"),
+        ({"strata": [1, 3]}, "no strata"),
+        ({"strata": [0, 2, 2, 3]}, "a stratum is empty"),
+        ({"unit": [0, 1, -1]}, "unit does not exist"),
+        ({"unit": [0, 1, 3]}, "unit does not exist"),
+        ({"length": 0}, "one unit at least"),
+    ],
+)
+def test_units_that_do_not_agree_are_refused(settings: dict[str, Any], text: str) -> None:
+    given = {"kind": "blocks", "unit": [0, 1, 2], "strata": [0, 3]} | settings
+    with pytest.raises(ValueError, match=text):
+        _core.Resampling(**given)
 
 
 @pytest.mark.parametrize("name", LOSSES)
