@@ -207,6 +207,17 @@ def test_residuals_of_log_fits_are_of_logarithms(runs: lf.Runs, free_fit: lf.Fit
     assert boot.objective[1] == pytest.approx(other.objective, rel=1e-9)
 
 
+def test_rows_without_weight_lend_no_residual(table: lf.Runs) -> None:
+    weights = np.ones(36)
+    weights[7] = 0.0
+    outlier = dict(table) | {Y: table[Y] + 50.0 * (weights == 0.0)}
+    fits = [
+        lf.fit(LAW, t, Y, residual="linear", weights=weights, starts=8) for t in (table, outlier)
+    ]
+    clean, found = (fit.bootstrap(20, "residual", rng=3).draws["E"] for fit in fits)
+    np.testing.assert_allclose(found, clean, rtol=1e-9)
+
+
 def test_what_kinds_take_as_a_whole(table: lf.Runs) -> None:
     fit = lf.fit(LAW, table, Y, residual="linear", starts=8)
     groups = table["group"]
