@@ -81,6 +81,69 @@ def test_bits_do_not_depend_on_threads_or_company() -> None:
         np.testing.assert_array_equal(few[name], all_of_them[name][:5])
 
 
+WAVE = lf.Law(
+    "exp(a + b * sin(w * x))",
+    parameters=[
+        lf.Parameter("a", transform="identity", start=(-1.0, 1.0)),
+        lf.Parameter("b", transform="identity", start=(-1.0, 1.0)),
+        lf.Parameter("w", transform="identity", start=(0.5, 8.0)),
+    ],
+)
+
+
+def waves(noise: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return 60 tables of 64 rows, whose fits have many minima, and 60 starts."""
+    rng = np.random.default_rng(1)
+    x = np.tile(np.sort(rng.uniform(0, 6, 64)), 60)
+    log_y = 0.3 * np.sin(2 * x) + rng.normal(0, 0.25, len(x)) * (noise / 0.25)
+    starts = {n: rng.uniform(*ends, 60) for n, ends in
+              (("a", (-1, 1)), ("b", (-1, 1)), ("w", (0.5, 8)))}  # fmt: skip
+    return {"run": np.repeat(np.arange(60), 64), "x": x, "y": np.exp(log_y)}, starts
+
+
+@pytest.mark.parametrize("noise", [0.25, 0.0])
+def test_starts_are_counted_as_when_all_are_followed(noise: float) -> None:
+    """Also where a start that was counted to one end is found to go to another."""
+    data, starts = waves(noise)
+    starts = {n: np.roll(v, -2) for n, v in starts.items()}
+    options: Any = {"target": "y", "loss": "squared", "starts": starts}
+    found = lf.fit_many(WAVE, data, by="run", where="run > 15 and run < 30", **options)
+    for k, run in enumerate(found["run"]):
+        own = {n: c[data["run"] == run] for n, c in data.items()}
+        one = lf.fit(WAVE, own, early_stop=False, **options)
+        assert found["objective"][k] == pytest.approx(one.objective, rel=1e-6, abs=1e-20)
+        assert (found["hits"][k], found["starts"][k]) == (one.starts.hits, 60)
+
+
+def test_starts_that_cannot_be_evaluated_are_no_hits() -> None:
+    data, _ = waves(0.25)
+    options: Any = {"by": "run", "target": "y", "residual": "linear", "where": "run < 3"}
+    bad = {"a": [800.0, 800.0], "b": [0.1, 0.1], "w": [2.0, 2.0]}
+    found = lf.fit_many(WAVE, data, starts=bad, **options)
+    np.testing.assert_array_equal(found["hits"], 0)
+    np.testing.assert_array_equal(found["success"], 0)
+    one_good = {"a": [800.0, 0.0, 800.0], "b": [0.1, 0.3, 0.1], "w": [2.0, 2.0, 2.0]}
+    found = lf.fit_many(WAVE, data, starts=one_good, **options)
+    np.testing.assert_array_equal(found["hits"], 1)
+    np.testing.assert_array_equal(found["success"], 1)
+
+
+def test_a_table_is_done_when_four_starts_agree() -> None:
+    found = lf.fit_many(LAW, table(NOISY), by="run")
+    np.testing.assert_array_equal(found["hits"], 4)
+    np.testing.assert_array_equal(found["starts"], 4)  # drawn ones all arrive
+
+
+def test_drawn_starts_cover_their_ranges() -> None:
+    data, _ = waves(0.1)
+    data["y"] *= np.exp(0.3 * (np.sin(40 * data["x"]) - np.sin(2 * data["x"])))
+    wide = lf.Parameter("w", transform="identity", start=(0.5, 60.0))
+    law = lf.Law(WAVE.formula, parameters=[*WAVE.parameters[:2], wide])
+    options: Any = {"target": "y", "loss": "squared", "starts": 100, "where": "run < 6"}
+    found = lf.fit_many(law, data, by="run", **options)
+    np.testing.assert_allclose(found["w"], 40.0, atol=0.1)
+
+
 def test_a_fit_that_fails_is_a_row() -> None:
     data = table(NOISY)
     loss = data["loss"].copy()

@@ -118,6 +118,9 @@ def test_starts_that_stop_early_change_no_answer(residual: str, loss: str) -> No
     assert full.followed == 150
     assert full.disagreement > 0.02
     np.testing.assert_allclose(early.objective, full.objective, rtol=1e-6)
+    alone = fit.bootstrap(150, spread=0)
+    beaten = full.objective < alone.objective * (1.0 - 1e-6)
+    assert full.disagreement == early.disagreement == np.mean(beaten)
 
 
 def test_early_stops_save_evaluations(free_fit: lf.Fit) -> None:

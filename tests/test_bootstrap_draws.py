@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +71,24 @@ def test_residuals_are_the_twins(
     np.testing.assert_array_equal(
         drawn, twin.residuals(kind, unit, given, weight, webb, seed, draw)
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"unit": []}, "no rows"),
+        ({"strata": [0]}, "no strata"),
+        ({"strata": [1, 3]}, "no strata"),
+        ({"strata": [0, 2, 2, 3]}, "a stratum is empty"),
+        ({"unit": [0, 1, -1]}, "unit does not exist"),
+        ({"unit": [0, 1, 3]}, "unit does not exist"),
+        ({"length": 0}, "one unit at least"),
+    ],
+)
+def test_units_that_do_not_agree_are_refused(settings: dict[str, Any], text: str) -> None:
+    given = {"kind": "blocks", "unit": [0, 1, 2], "strata": [0, 3]} | settings
+    with pytest.raises(ValueError, match=text):
+        _core.Resampling(**given)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -186,6 +205,17 @@ def test_residuals_of_log_fits_are_of_logarithms(runs: lf.Runs, free_fit: lf.Fit
     other = lf.fit("chinchilla", dict(runs) | {"loss": loss})
     boot = free_fit.bootstrap(2, "residual")
     assert boot.objective[1] == pytest.approx(other.objective, rel=1e-9)
+
+
+def test_rows_without_weight_lend_no_residual(table: lf.Runs) -> None:
+    weights = np.ones(36)
+    weights[7] = 0.0
+    outlier = dict(table) | {Y: table[Y] + 50.0 * (weights == 0.0)}
+    fits = [
+        lf.fit(LAW, t, Y, residual="linear", weights=weights, starts=8) for t in (table, outlier)
+    ]
+    clean, found = (fit.bootstrap(20, "residual", rng=3).draws["E"] for fit in fits)
+    np.testing.assert_allclose(found, clean, rtol=1e-9)
 
 
 def test_what_kinds_take_as_a_whole(table: lf.Runs) -> None:

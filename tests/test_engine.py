@@ -126,6 +126,8 @@ FUNCTIONS = [
     "a - x/b",
     "E*N**-a + b*N**0.25",
     "E*N**(a*x/9)/P**b",
+    "P**a*0.5 + x",
+    "P**-b/2 + x",
     "1 - exp(-a*P)",
     "(1 - exp(-a))*x",
     "x**2 - x**5*1e-3 + x**-1 + x**16*1e-9",
@@ -196,6 +198,30 @@ def test_coordinates(text: str, positive: tuple[str, ...], logs: tuple[str, ...]
     chain = np.array([VALUES[n] if n in logs else 1.0 for n in names])
     np.testing.assert_allclose(got, value, rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(got_j, jacobian * chain, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a*sqrt(E*N + P)", "sqrt(N/P)**b", "a*max(N/P, E)", "b*where(P > 5, N, E)", "min(E, P)**a"],
+)
+def test_logarithms_of_what_is_positive(text: str) -> None:
+    """They are taken apart, which must change neither the value nor the slopes."""
+    columns = {n: TABLE[n] for n in ("N", "P") if n in formula.names(text)}
+    value, jacobian = twin(text, VALUES, columns, "log")
+    got, got_j = run(text, VALUES, columns, "log", positive={*VALUES, *columns})
+    np.testing.assert_allclose(got, value, rtol=1e-13)
+    np.testing.assert_allclose(got_j, jacobian, rtol=1e-12, atol=1e-13)
+
+
+def test_logarithms_of_a_choice_do_not_overflow() -> None:
+    columns = {n: TABLE[n] for n in ("N", "P")}
+    n, p = columns.values()
+    for text, expected in [
+        ("max(E*exp(N), P)", n + np.log(1.9)),
+        ("where(P > 5, exp(N), E)", np.where(p > 5, n, np.log(1.9))),
+    ]:
+        value, _ = run(text, VALUES, columns, "log", positive={*VALUES, *columns})
+        np.testing.assert_allclose(value, expected, rtol=1e-14)
 
 
 # ---- Rows --------------------------------------------------------------------------------

@@ -177,6 +177,9 @@ def test_derivatives_of_trees(text: str) -> None:
         "sum(prod(E + a * i * j for j in range(J)) for i in range(2, 1 + K)) + b",
         "E + sum(prod(a + j for j in range(0)) for i in range(3)) + b * x",
         "prod(E * i**a for i in range(1, 6)) + b * x",
+        "E + sum(i**-a for i in range(2, 4)) * x",
+        "E + sum(i**-a for i in range(2, 3)) * x",
+        "E + sum(i**-a for i in range(2, 2)) + b * x",
     ],
 )
 def test_series(text: str) -> None:

@@ -18,6 +18,8 @@ import lawfit as lf
 from lawfit import reference
 from lawfit.starts import quasi_random
 
+from .test_batch import WAVE, waves
+
 BEST = 0.0010182740178
 OPTIMUM = {"E": 1.817218, "A": 477.826, "B": 2143.417, "alpha": 0.347310, "beta": 0.367172}
 POWER = "E + A / x**alpha"
@@ -847,6 +849,18 @@ def test_early_stop_claims_are_right(
     # of claims is checked in the fit; one in a hundred may slip through, to an end that few starts
     # come to and none did before.
     assert abs(early.starts.hits - full.starts.hits) <= (2 if one_minimum else 8)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_every_start_is_counted_to_its_own_end(noise: float) -> None:
+    """Among many minima; the stride through 402 starts is even before it is corrected."""
+    data, _ = waves(noise)
+    own = {n: c[data["run"] == 0] for n, c in data.items()}
+    options: dict[str, Any] = {"target": "y", "loss": "squared", "starts": 402}
+    early, full = (lf.fit(WAVE, own, early_stop=e, **options).starts for e in (True, False))
+    assert early.joined > 0
+    assert early.checked > 0
+    assert (early.n, early.hits, early.basins) == (402, full.hits, full.basins)
 
 
 def test_a_start_at_the_very_minimum_has_converged() -> None:

@@ -82,6 +82,22 @@ def test_ctrl_c_stops_a_bootstrap_and_keeps_what_is_done() -> None:
     assert first == expected
 
 
+def test_ctrl_c_stops_a_batch_and_keeps_what_is_done() -> None:
+    told = interrupted(
+        "n = 20_000; N = np.tile(np.geomspace(1e7, 1e10, 8), n); "
+        "loss = (2 + 300 / N**0.4) * np.exp(0.002 * np.random.default_rng(0).normal(size=8 * n)); "
+        'table = {"run": np.repeat(np.arange(n), 8), "N": N, "loss": loss}; '
+        'lf.fit_many("E + A / N**alpha", table, by="run", threads=1, progress=progress)',
+        '[int(result["success"].sum()), int((result["status"] == "not_run").sum()), '
+        'int(np.isfinite(result["E"]).sum())]',
+    )
+    done, left, known = told["shows"]
+    assert done > 0
+    assert left > 0
+    assert done + left == 20_000
+    assert known == done
+
+
 CHILDREN = """
 import multiprocessing
 import sys
