@@ -158,7 +158,10 @@ bool Evaluator::log_sum_forward(int b, const kernels::Residual* residual, double
         high = most > high ? most : high;
     }
     const double reference = is_fixed ? log_sum_fixed_.shift : 0.5 * (low + high);
-    if (!(high - reference < kernels::tame_reach && reference - low < kernels::tame_reach &&
+    // Terms far below a fixed part do not show in the sum, whatever they lose to rounding.
+    const double reach_below =
+        is_fixed && log_sum_fixed_.sum > 1e-17 ? kernels::tame_reach_of_small : kernels::tame_reach;
+    if (!(high - reference < kernels::tame_reach && reference - low < reach_below &&
           std::fabs(reference) < 1e300))
         return false;
     const int n = block_size(b);

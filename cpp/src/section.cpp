@@ -11,6 +11,13 @@ namespace {
 // How much longer one of two steps that go along may be, squared.
 constexpr double most_longer = 16.0;
 constexpr std::size_t most_in_leaf = 8;
+// More than what a number loses in single precision, as a share of it.
+constexpr float rounding = 1.2e-7f;
+
+float rounded_up(double value) {
+    const float nearest = static_cast<float>(value);
+    return static_cast<double>(nearest) < value ? std::nextafter(nearest, INFINITY) : nearest;
+}
 
 }  // namespace
 
@@ -37,12 +44,13 @@ void Section::publish() {
     nodes_.clear();
     boxes_.clear();
     trees_.clear();
-    std::vector<double> around(2 * width());
-    for (std::size_t begin = 0, end = 0; begin < size(); begin = end) {
-        while (end < size() && end_[keys[end].path] == end_[keys[begin].path]) ++end;
-        trees_.push_back(nodes_.size());
-        enclose(keys, begin, end, around.data());
-        add_node(keys, begin, end, around);
+    for (Range all; all.begin < size(); all.begin = all.end) {
+        while (all.end < size() && end_[keys[all.end].path] == end_[keys[all.begin].path])
+            ++all.end;
+        enclose(keys, all);
+        double longest = 0.0;
+        const long end = end_[keys[all.begin].path];
+        trees_.push_back({end, add_node(keys, all, longest)});
     }
     const auto arrange = [&](auto& values, std::size_t wide) {
         auto arranged = values;
@@ -58,60 +66,83 @@ void Section::publish() {
     published_ = size();
 }
 
-// The sides of the smallest box around these paths.
-void Section::enclose(const std::vector<Key>& keys, std::size_t begin, std::size_t end,
-                      double* sides) const {
+// Finds the smallest box around the paths.
+void Section::enclose(const std::vector<Key>& keys, Range& range) const {
+    range.around.resize(2 * width());
     for (std::size_t i = 0; i < width(); ++i) {
-        sides[2 * i] = INFINITY;
-        sides[2 * i + 1] = -INFINITY;
+        range.around[2 * i] = INFINITY;
+        range.around[2 * i + 1] = -INFINITY;
     }
-    for (std::size_t k = begin; k < end; ++k) {
+    for (std::size_t k = range.begin; k < range.end; ++k) {
         const double* at = x(keys[k].path);
         for (std::size_t i = 0; i < width(); ++i) {
-            sides[2 * i] = std::min(sides[2 * i], at[i]);
-            sides[2 * i + 1] = std::max(sides[2 * i + 1], at[i]);
+            range.around[2 * i] = std::min(range.around[2 * i], at[i]);
+            range.around[2 * i + 1] = std::max(range.around[2 * i + 1], at[i]);
         }
     }
 }
 
-// Adds the node of these paths and, below it, two of half as many. around: a box that they are in, left
-// as it is.
-void Section::add_node(std::vector<Key>& keys, std::size_t begin, std::size_t end,
-                       std::vector<double>& around) {
-    const std::size_t n = nodes_.size(), wide = 2 * width();
-    nodes_.push_back({begin, end, 0, 0.0});
-    boxes_.resize(boxes_.size() + wide);
-    if (end - begin <= most_in_leaf) {
-        enclose(keys, begin, end, boxes_.data() + n * wide);
-        for (std::size_t k = begin; k < end; ++k)
-            nodes_[n].longest = std::max(nodes_[n].longest, square_[keys[k].path]);
-        return;
-    }
+// Leaves the half of the paths on one side of the longest axis and puts those beyond into `second`.
+void Section::halve(std::vector<Key>& keys, Range& range, Range& second) const {
+    const std::vector<double>& around = range.around;
     std::size_t axis = 0;
-    for (std::size_t i = 2; i < wide; i += 2)
+    for (std::size_t i = 2; i < around.size(); i += 2)
         if (around[i + 1] - around[i] > around[axis + 1] - around[axis]) axis = i;
-    const std::size_t middle = begin + (end - begin) / 2;
+    const std::size_t middle = range.begin + (range.end - range.begin) / 2;
     const auto at = [&](std::size_t k) { return keys.begin() + static_cast<std::ptrdiff_t>(k); };
-    for (std::size_t k = begin; k < end; ++k) keys[k].value = x(keys[k].path)[axis / 2];
+    for (std::size_t k = range.begin; k < range.end; ++k) keys[k].value = x(keys[k].path)[axis / 2];
     // By number where they are equal, so that the tree is the same everywhere.
-    std::nth_element(at(begin), at(middle), at(end), [](const Key& a, const Key& b) {
+    std::nth_element(at(range.begin), at(middle), at(range.end), [](const Key& a, const Key& b) {
         return a.value < b.value || (a.value == b.value && a.path < b.path);
     });
-    const double cut = keys[middle].value, lower = around[axis], upper = around[axis + 1];
-    around[axis + 1] = cut;
-    add_node(keys, begin, middle, around);
-    around[axis + 1] = upper;
-    around[axis] = cut;
-    const std::size_t second = nodes_[n].second = nodes_.size();
-    add_node(keys, middle, end, around);
-    around[axis] = lower;
-    double* sides = boxes_.data() + n * wide;
-    const double *a = box(n + 1), *b = box(second);
-    for (std::size_t i = 0; i < wide; i += 2) {
-        sides[i] = std::min(a[i], b[i]);
-        sides[i + 1] = std::max(a[i + 1], b[i + 1]);
+    second = {middle, range.end, around};
+    range.end = middle;
+    range.around[axis + 1] = second.around[axis] = keys[middle].value;
+}
+
+// Adds the node of these paths and those below it. The range's box becomes the smallest one.
+std::size_t Section::add_node(std::vector<Key>& keys, Range& range, double& longest) {
+    const std::size_t n = nodes_.size(), wide = 2 * width() * fan;
+    nodes_.push_back({});
+    boxes_.resize(boxes_.size() + wide);
+    Range parts[fan];
+    parts[0] = range;
+    std::size_t count = 1;
+    for (; count < fan; count *= 2)
+        for (std::size_t c = 0; c < count; ++c)
+            if (parts[c].end - parts[c].begin > most_in_leaf)
+                halve(keys, parts[c], parts[count + c]);
+    for (std::size_t i = 0; i < width(); ++i) {
+        range.around[2 * i] = INFINITY;
+        range.around[2 * i + 1] = -INFINITY;
     }
-    nodes_[n].longest = std::max(nodes_[n + 1].longest, nodes_[second].longest);
+    longest = 0.0;
+    for (std::size_t c = 0; c < fan; ++c) {
+        Range& part = parts[c];
+        double longest_here = 0.0;
+        const std::size_t size = part.end - part.begin;
+        nodes_[n].first[c] = static_cast<std::uint32_t>(part.begin);
+        if (size > most_in_leaf) {
+            const std::size_t below = add_node(keys, part, longest_here);
+            nodes_[n].first[c] = static_cast<std::uint32_t>(below);
+        } else {
+            nodes_[n].count[c] = static_cast<std::uint32_t>(size);
+            enclose(keys, part);  // of no path: a box that is infinitely far
+            for (std::size_t k = part.begin; k < part.end; ++k)
+                longest_here = std::max(longest_here, square_[keys[k].path]);
+        }
+        nodes_[n].longest[c] = rounded_up(longest_here);
+        longest = std::max(longest, longest_here);
+        float* sides = boxes_.data() + n * wide;
+        for (std::size_t i = 0; i < width(); ++i) {
+            const double lower = part.around[2 * i], upper = part.around[2 * i + 1];
+            sides[2 * fan * i + c] = -rounded_up(-lower);
+            sides[2 * fan * i + fan + c] = rounded_up(upper);
+            range.around[2 * i] = std::min(range.around[2 * i], lower);
+            range.around[2 * i + 1] = std::max(range.around[2 * i + 1], upper);
+        }
+    }
+    return n;
 }
 
 bool Section::forget(const std::vector<char>& owners) {
@@ -135,15 +166,18 @@ double Section::distance(const double* x, const double* y, double most) const {
     return square;
 }
 
-double Section::box_distance(std::size_t node, const double* x) const {
-    const double* sides = box(node);
-    double square = 0.0;
-    for (int i = 0; i < dimension_; ++i) {
-        const double below = sides[2 * i] - x[i], above = x[i] - sides[2 * i + 1];
-        const double beyond = std::max(std::max(below, above), 0.0);
-        square += beyond * beyond;
+// The squares of the distances to the boxes below a node, or a little less.
+Section::Squares Section::box_distances(std::size_t node, const double* x) const {
+    using Sides = Eigen::Map<const Squares>;
+    const float* sides = boxes_.data() + node * width() * 2 * fan;
+    Squares sum = Squares::Zero();
+    for (std::size_t i = 0; i < width(); ++i, sides += 2 * fan) {
+        const float at = static_cast<float>(x[i]), slack = std::fabs(at) * rounding;
+        const Squares below = Sides(sides) - (at + slack);
+        const Squares above = (at - slack) - Sides(sides + fan);
+        sum += below.max(above).max(0.0f).square();
     }
-    return square;
+    return sum * (1.0f - 1e-5f);
 }
 
 // Whether two steps have the same direction, within 60 degrees, and a length within a factor 4.
@@ -156,23 +190,28 @@ bool Section::goes_along(const Search& search, std::size_t path) const {
            square <= most_longer * own;
 }
 
-// Looks for a nearer path in a node that is so far away.
-void Section::look(std::size_t node, double far, Search& search) const {
+// Looks for a nearer path in the boxes below a node, the nearest box first.
+void Section::look(std::size_t node, Search& search) const {
     const Node& here = nodes_[node];
     double& most = search.found.square;
-    if (far > most || far > search.square_reach * here.longest) return;
-    if (here.second > 0) {
-        const std::size_t first = node + 1, second = here.second;
-        const double a = box_distance(first, search.x);
-        const double b = box_distance(second, search.x);
-        look(a <= b ? first : second, std::min(a, b), search);
-        look(a <= b ? second : first, std::max(a, b), search);
-        return;
+    const Squares far = box_distances(node, search.x);
+    std::size_t order[fan], count = 0;
+    for (std::size_t c = 0; c < fan; ++c) {
+        if (far[c] > most || far[c] > search.square_reach * here.longest[c]) continue;
+        std::size_t place = count++;
+        for (; place > 0 && far[order[place - 1]] > far[c]; --place)
+            order[place] = order[place - 1];
+        order[place] = c;
     }
-    for (std::size_t k = here.begin; k < here.end; ++k) {
-        const double least = std::min(most, search.square_reach * square_[k]);
-        const double square = distance(search.x, x(k), least);
-        if (square <= least && goes_along(search, k)) search.found = {k, square};
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t c = order[i];
+        if (far[c] > most) return;
+        if (here.count[c] == 0 && here.first[c] > 0) look(here.first[c], search);
+        for (std::size_t k = here.first[c]; k < here.first[c] + here.count[c]; ++k) {
+            const double least = std::min(most, search.square_reach * square_[k]);
+            const double square = distance(search.x, x(k), least);
+            if (square <= least && goes_along(search, k)) search.found = {k, square};
+        }
     }
 }
 
@@ -180,22 +219,26 @@ Section::Found Section::nearest(const double* x, const double* step, double reac
     double own = 0.0;
     for (int i = 0; i < dimension_; ++i) own += step[i] * step[i];
     Search search{x, step, own, reach * reach, {none, reach * reach * most_longer * own}};
-    for (const std::size_t tree : trees_) look(tree, box_distance(tree, x), search);
+    for (const Tree& tree : trees_) look(tree.node, search);
     return search.found;
 }
 
 bool Section::is_within(std::size_t node, const double* x, double square) const {
-    if (box_distance(node, x) > square) return false;
     const Node& here = nodes_[node];
-    if (here.second > 0) return is_within(node + 1, x, square) || is_within(here.second, x, square);
-    for (std::size_t k = here.begin; k < here.end; ++k)
-        if (distance(x, this->x(k), square) <= square) return true;
+    const Squares far = box_distances(node, x);
+    for (std::size_t c = 0; c < fan; ++c) {
+        if (far[c] > square) continue;
+        if (here.count[c] == 0 && here.first[c] > 0 && is_within(here.first[c], x, square))
+            return true;
+        for (std::size_t k = here.first[c]; k < here.first[c] + here.count[c]; ++k)
+            if (distance(x, this->x(k), square) <= square) return true;
+    }
     return false;
 }
 
 bool Section::has_other_end(long end, const double* x, double square) const {
-    return std::any_of(trees_.begin(), trees_.end(), [&](std::size_t tree) {
-        return end_[nodes_[tree].begin] != end && is_within(tree, x, square);
+    return std::any_of(trees_.begin(), trees_.end(), [&](const Tree& tree) {
+        return tree.end != end && is_within(tree.node, x, square);
     });
 }
 

@@ -48,6 +48,8 @@ struct Residual {
 // What is far from the reference of log_sum is rounded to that distance's last place: this keeps the
 // absolute error below 1e-14.
 constexpr double tame_reach = 40.0;
+// The same below it, where the sum is at least 1e-17 times the reference.
+constexpr double tame_reach_of_small = 640.0;
 
 struct KernelTable {
     const char* name;
@@ -97,7 +99,7 @@ struct KernelTable {
                       double* const* share, double* fixed_share);
 
     // The same for exponents that are linear in a column, in one pass: for exponents all within
-    // tame_reach of the reference, a finite number, and coefficients and fixed_sum, the factor of
+    // the reach above of the reference, a finite number, and coefficients and fixed_sum, the factor of
     // exp(reference), between 1e-30 and 1e30. Without a fixed part fixed_sum is 0, fixed_share null.
     // One term or more; its column may be where its share goes. With a residual out gets residuals.
     void (*log_sum)(int n, double reference, double fixed_sum, int terms, const Exponential* term,

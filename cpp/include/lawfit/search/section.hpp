@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <vector>
+
+#include <Eigen/Core>
 
 namespace lawfit {
 
@@ -41,11 +44,18 @@ public:
     bool has_other_end(long end, const double* x, double square) const;
 
 private:
-    // Of a tree of boxes; one tree for each end.
+    // Of a tree of boxes, eight below each; one tree for each end. What a search looks at next is one
+    // piece of memory, as it waits for little else.
+    static constexpr std::size_t fan = 8;
     struct Node {
-        std::size_t begin, end;  // of its paths
-        std::size_t second;      // of the two nodes below, the first of which is next; 0 in a leaf
-        double longest;          // square of the longest step
+        std::uint32_t first[fan];  // of the paths in it, or the node below; 0 and 0: nothing
+        std::uint32_t count[fan];  // of the paths
+        float longest[fan];        // square of the longest step, rounded up
+    };
+    using Squares = Eigen::Array<float, fan, 1>;
+    struct Tree {
+        long end;
+        std::size_t node;  // the uppermost one
     };
     struct Search {
         const double* x;
@@ -54,22 +64,24 @@ private:
         double square_reach;  // in squares of lengths of steps
         Found found;
     };
-    std::size_t width() const { return static_cast<std::size_t>(dimension_); }
-    const double* box(std::size_t node) const { return boxes_.data() + node * 2 * width(); }
-    double distance(const double* x, const double* y, double most) const;
-    double box_distance(std::size_t node, const double* x) const;
-    bool goes_along(const Search& search, std::size_t path) const;
-    void look(std::size_t node, double distance, Search& search) const;
-    bool is_within(std::size_t node, const double* x, double square) const;
     // A path among those that are being arranged, and where it is along an axis.
     struct Key {
         double value;
         std::size_t path;
     };
-    void enclose(const std::vector<Key>& keys, std::size_t begin, std::size_t end,
-                 double* sides) const;
-    void add_node(std::vector<Key>& keys, std::size_t begin, std::size_t end,
-                  std::vector<double>& around);
+    struct Range {
+        std::size_t begin = 0, end = 0;
+        std::vector<double> around;  // (dimension, 2): sides of a box that the paths are in
+    };
+    std::size_t width() const { return static_cast<std::size_t>(dimension_); }
+    double distance(const double* x, const double* y, double most) const;
+    Squares box_distances(std::size_t node, const double* x) const;
+    bool goes_along(const Search& search, std::size_t path) const;
+    void look(std::size_t node, Search& search) const;
+    bool is_within(std::size_t node, const double* x, double square) const;
+    void enclose(const std::vector<Key>& keys, Range& range) const;
+    void halve(std::vector<Key>& keys, Range& range, Range& second) const;
+    std::size_t add_node(std::vector<Key>& keys, Range& range, double& longest);
 
     int dimension_;
     double height_;
@@ -79,8 +91,9 @@ private:
     std::map<long, std::size_t> sizes_;  // of each end
     std::size_t published_ = 0;          // the first ones, in the order of the trees
     std::vector<Node> nodes_;
-    std::vector<double> boxes_;       // (nodes, dimension, 2): lower and upper
-    std::vector<std::size_t> trees_;  // their nodes
+    std::vector<float>
+        boxes_;  // (nodes, dimension, 2, fan): lower sides rounded down, upper ones up
+    std::vector<Tree> trees_;
 };
 
 }  // namespace lawfit
