@@ -8,7 +8,7 @@
 #include <string>
 
 #include <lawfit/kernels.hpp>
-#include <lawfit/objective/objective.hpp>
+#include <lawfit/objective/objective_evaluator.hpp>
 #include <lawfit/parallel.hpp>
 #include <lawfit/search/levels.hpp>
 #include <lawfit/search/multistart.hpp>
