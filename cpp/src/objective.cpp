@@ -1,4 +1,3 @@
-// The problem that is minimised: rows in blocks, where each segment's derivatives go, chunks for threads.
 #include <lawfit/objective/objective.hpp>
 
 #include <algorithm>

@@ -1,4 +1,3 @@
-// Residuals, their loss under weights, and the value of an objective.
 #include <lawfit/objective/objective_evaluator.hpp>
 
 #include <algorithm>
