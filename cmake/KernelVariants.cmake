@@ -1,4 +1,5 @@
-# Compiles cpp/kernels/block_ops.cpp once per instruction set and adds the results to a target.
+# Compiles cpp/kernels/block_ops.cpp once per instruction set and adds the results to a target; LAWFIT_KERNEL_OBJECTS
+# are these.
 #
 # The wider builds exist only on x86-64; which one runs is decided when the library is loaded.
 function(lawfit_add_kernels target)
@@ -32,6 +33,8 @@ function(lawfit_add_kernels target)
     endif()
     target_compile_options(${library} PRIVATE ${flags_${build}})
     lawfit_warnings(${library})
-    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${library}>)
+    list(APPEND objects $<TARGET_OBJECTS:${library}>)
   endforeach()
+  target_sources(${target} PRIVATE ${objects})
+  set(LAWFIT_KERNEL_OBJECTS ${objects} PARENT_SCOPE)
 endfunction()

@@ -57,12 +57,9 @@ py::dict run_follow(const std::vector<std::string>& planned,
     problem.groups = groups;
 
     const Follow follow(problem);
-    py::object report = progress;
-    if (!progress.is_none())
-        report = py::cpp_function(
-            [&](long done) { progress(std::min(done * follow.draws_per_task(), draws)); });
-    const FollowResult r =
-        watched(report, [&](Monitor& monitor) { return follow.run(threads, monitor); });
+    const FollowResult r = watched(
+        progress, [&](Monitor& monitor) { return follow.run(threads, monitor); },
+        [&](long done) { return std::min(done * follow.draws_per_task(), draws); });
     py::dict out;
     out["best"] = to_array(r.best);
     out["objective"] = to_array(r.objective);

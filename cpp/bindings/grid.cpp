@@ -48,14 +48,12 @@ py::dict run_grid_search(const std::vector<std::string>& names, const std::vecto
     problem.along = along;
 
     const GridSearch search(std::move(problem));
-    py::object report = progress;
-    if (!progress.is_none())
-        report = py::cpp_function([&](long done) {
+    const GridResult r = watched(
+        progress, [&](Monitor& monitor) { return search.run(threads, monitor); },
+        [&](long done) {
             const double share = static_cast<double>(done) / static_cast<double>(search.tasks());
-            progress(static_cast<std::int64_t>(share * static_cast<double>(search.cells())));
+            return static_cast<std::int64_t>(share * static_cast<double>(search.cells()));
         });
-    const GridResult r =
-        watched(report, [&](Monitor& monitor) { return search.run(threads, monitor); });
     py::dict out;
     out["top"] = table_tuple(r.top);
     py::list tables;

@@ -1,6 +1,5 @@
 // The Python module lawfit._core: arrays in, GIL released, arrays out. Checks nothing that Python
 // layers have not promised, except sizes.
-#include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -9,7 +8,7 @@
 #include <string>
 
 #include <lawfit/kernels.hpp>
-#include <lawfit/objective/objective.hpp>
+#include <lawfit/objective/objective_evaluator.hpp>
 #include <lawfit/parallel.hpp>
 #include <lawfit/search/levels.hpp>
 #include <lawfit/search/multistart.hpp>
@@ -30,6 +29,12 @@ namespace {
 using OperationTuple = std::tuple<std::string, std::vector<int>>;
 
 Vector to_vector(const Array& a) { return Eigen::Map<const Vector>(a.data(), a.size()); }
+
+Vector point_of(const Objective& o, const Array& x) {
+    require(x.size() == o.dimension(),
+            "x must have shape (" + std::to_string(o.dimension()) + ",)");
+    return to_vector(x);
+}
 
 Array from_vector(const Vector& v) { return Array(v.size(), v.data()); }
 
@@ -244,20 +249,16 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def(
             "value",
             [](const Objective& o, const Array& x) {
-                require(x.size() == o.dimension(),
-                        "x must have shape (" + std::to_string(o.dimension()) + ",)");
-                return ObjectiveEvaluator(o).value(to_vector(x));
+                return ObjectiveEvaluator(o).value(point_of(o, x));
             },
             py::arg("x"))
         .def(
             "derivatives",
             [](const Objective& o, const Array& x) {
-                require(x.size() == o.dimension(),
-                        "x must have shape (" + std::to_string(o.dimension()) + ",)");
                 ObjectiveEvaluator evaluator(o);
                 Vector gradient;
                 SymmetricMatrix bend(o.pattern()), curvature(o.pattern());
-                const double f = evaluator.value(to_vector(x));
+                const double f = evaluator.value(point_of(o, x));
                 evaluator.derivatives(gradient, &bend, &curvature);
                 return py::make_tuple(f, from_vector(gradient), from_symmetric(bend),
                                       from_symmetric(curvature));
@@ -266,11 +267,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def(
             "gauss_newton",
             [](const Objective& o, const Array& x, long repeats) {
-                require(x.size() == o.dimension(),
-                        "x must have shape (" + std::to_string(o.dimension()) + ",)");
                 require(repeats >= 1, "repeats must be at least 1");
                 ObjectiveEvaluator evaluator(o);
-                const Vector point = to_vector(x);
+                const Vector point = point_of(o, x);
                 Vector gradient;
                 SymmetricMatrix bend(o.pattern());
                 double f = 0.0;
@@ -284,12 +283,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         .def(
             "hessian",
             [](const Objective& o, const Array& x) {
-                require(x.size() == o.dimension(),
-                        "x must have shape (" + std::to_string(o.dimension()) + ",)");
                 ObjectiveEvaluator evaluator(o);
                 Vector gradient;
                 SymmetricMatrix curvature(o.pattern()), second(o.pattern());
-                evaluator.value(to_vector(x));
+                evaluator.value(point_of(o, x));
                 evaluator.derivatives(gradient, nullptr, &curvature);
                 evaluator.second_order(second);
                 curvature += second;

@@ -5,8 +5,12 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
+#include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <lawfit/parallel.hpp>
@@ -32,10 +36,13 @@ inline void require(bool condition, const std::string& message) {
     if (!condition) throw py::value_error(message);
 }
 
+// What `progress` is told when some tasks are done; by default their number.
+using Told = std::function<std::int64_t(long done)>;
+
 // Runs `body(monitor)` without the GIL. Ctrl-C stops it; what was finished by then is returned. An
 // exception of `progress` stops it too and is rethrown once the workers have come to rest.
-template <class Body>
-auto watched(const py::object& progress, Body body) {
+inline void run_watched(const py::object& progress, const Told& told,
+                        const std::function<void(lawfit::Monitor&)>& body) {
     std::exception_ptr error;
     lawfit::Monitor monitor([&](long done) {
         const py::gil_scoped_acquire acquire;
@@ -50,17 +57,24 @@ auto watched(const py::object& progress, Body body) {
         }
         if (progress.is_none()) return true;
         try {
-            progress(done);
+            progress(told ? told(done) : done);
             return true;
         } catch (py::error_already_set&) {
             error = std::current_exception();
             return false;
         }
     });
-    auto result = [&] {
+    {
         const py::gil_scoped_release release;
-        return body(monitor);
-    }();
+        body(monitor);
+    }
     if (error) std::rethrow_exception(error);
-    return result;
+}
+
+// The same for a body with a result.
+template <class Body>
+auto watched(const py::object& progress, Body body, const Told& told = {}) {
+    std::optional<decltype(body(std::declval<lawfit::Monitor&>()))> result;
+    run_watched(progress, told, [&](lawfit::Monitor& monitor) { result.emplace(body(monitor)); });
+    return std::move(*result);
 }

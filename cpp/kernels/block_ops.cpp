@@ -6,7 +6,7 @@
 namespace lawfit::kernels {
 namespace {
 
-#define ROWS for (int i = 0; i < n; ++i)
+#define ROWS for (int i = 0, end = whole(n); i < end; ++i)
 
 // --- elementwise functions: value and derivative --------------------------------------------------
 
@@ -486,7 +486,7 @@ void logsumexp(int n, double fixed_shift, double fixed_sum, int terms, const dou
     constexpr int chunk = 64;
     double total[chunk];
     for (int start = 0; start < n; start += chunk) {
-        const int rows = n - start < chunk ? n - start : chunk;
+        const int rows = whole(n - start < chunk ? n - start : chunk);
         double* LAWFIT_RESTRICT o = out + start;
         if (fixed_share && fixed_sum != 0.0) {
             const double* LAWFIT_RESTRICT s = fixed_share + start;
@@ -702,7 +702,7 @@ int grid_find(int n, const double* values, double wanted) {
 void grid_improve(int n, const double* LAWFIT_RESTRICT values, std::int64_t base,
                   const std::int64_t* LAWFIT_RESTRICT offset, double* LAWFIT_RESTRICT best,
                   std::int64_t* LAWFIT_RESTRICT cell) {
-    ROWS {
+    for (int i = 0; i < n; ++i) {
         const double v = values[i], b = best[i];
         const std::int64_t here = base + offset[i], there = cell[i];
         const bool better = (v < b) | ((v == b) & (here < there));

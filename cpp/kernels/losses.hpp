@@ -126,7 +126,7 @@ double loss_slopes_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT
     const Loss loss(spec);
     Vector total = {};
     for (int start = 0; bend && start < n; start += chunk) {
-        const int end = n - start < chunk ? n : start + chunk;
+        const int end = start + whole(n - start < chunk ? n - start : chunk);
         double values[chunk];  // a sum of single rows would not be vectorised
         for (int i = start; i < end; i += rows) {
             const Slopes<T> s = loss.all(load<T>(u + i), load<T>(w + i));
@@ -141,9 +141,9 @@ double loss_slopes_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT
             for (int i = 0; i < end - start; i += width) total += load(values + i);
     }
     if (!bend)
-        for (int i = 0; i < n; i += rows)
+        for (int i = 0; i < whole(n); i += rows)
             store(slope + i, loss.all(load<T>(u + i), load<T>(w + i)).slope);
-    for (int i = 0; curvature && i < n; ++i) curvature[i] = w[i] * loss.curvature(u[i]);
+    for (int i = 0; curvature && i < whole(n); ++i) curvature[i] = w[i] * loss.curvature(u[i]);
     return sum(total);
 }
 

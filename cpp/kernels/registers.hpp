@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <lawfit/kernels.hpp>
+
 #if defined(_MSC_VER)
 #define LAWFIT_INLINE static __forceinline
 #define LAWFIT_RESTRICT __restrict
@@ -21,6 +23,10 @@
 
 namespace lawfit::kernels {
 namespace {
+
+// The rows of a block, told so that the compiler knows that none are left over after the last register:
+// without the loops for those the kernels compile in half the time.
+LAWFIT_INLINE int whole(int n) { return n & -row_multiple; }
 
 LAWFIT_INLINE std::uint64_t bits_of(double x) {
     std::uint64_t u;

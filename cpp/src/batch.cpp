@@ -8,6 +8,7 @@
 
 #include <lawfit/search/levels.hpp>
 
+#include "index.hpp"
 #include "worker.hpp"
 
 namespace lawfit {
@@ -17,8 +18,6 @@ namespace {
 constexpr int check_every = 8;
 // With fewer rows a start is followed to its end in less time than paths take to be kept.
 constexpr int fewest_rows = 64;
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 Objective objective_of(const BatchProblem& problem, int table, const double* typical) {
     const int begin = problem.offsets[index(table)];

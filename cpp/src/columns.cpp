@@ -5,15 +5,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "index.hpp"
 #include "run_operation.hpp"
 
 namespace lawfit {
-namespace {
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
-
 BoundColumns::BoundColumns(const Program& program, const std::vector<const double*>& input,
                            RowLayout layout)
     : layout_(std::move(layout)), columns_(index(program.first_register())) {

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index.hpp"
 #include "run_operation.hpp"
 
 namespace lawfit {
 namespace {
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 // Whether an operation can pass back exactly nothing: to the branch not taken, to a condition.
 bool stops_adjoints(Opcode code) {

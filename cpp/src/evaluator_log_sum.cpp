@@ -7,12 +7,11 @@
 
 #include <lawfit/expression/evaluator.hpp>
 
+#include "index.hpp"
 #include "run_operation.hpp"
 
 namespace lawfit {
 namespace {
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 // Adds sign times a symmetric matrix, packed as a lower triangle by rows, to the entries of `matrix`,
 // (stride, stride), that place(i) names.

@@ -4,15 +4,10 @@
 
 #include <lawfit/expression/evaluator.hpp>
 
+#include "index.hpp"
 #include "run_operation.hpp"
 
 namespace lawfit {
-namespace {
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
-
 // depends_[l, r]: whether row operation r moves with leaf l.
 void Evaluator::find_dependence() {
     const auto& operations = program_.row_operations();

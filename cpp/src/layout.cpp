@@ -6,13 +6,9 @@
 
 #include <lawfit/kernels.hpp>
 
+#include "index.hpp"
+
 namespace lawfit {
-namespace {
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
-
 int padded_rows(int rows) {
     return (rows + kernels::row_multiple - 1) / kernels::row_multiple * kernels::row_multiple;
 }

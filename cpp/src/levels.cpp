@@ -8,13 +8,13 @@
 #include <lawfit/kernels.hpp>
 #include <lawfit/search/multistart.hpp>
 
+#include "index.hpp"
+
 namespace lawfit {
 namespace {
 
 constexpr double least_share = 0.01;
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 std::vector<int> levels_of(const Objective& objective, const Evaluator& evaluator) {
     std::vector<int> found;

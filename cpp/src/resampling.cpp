@@ -6,6 +6,8 @@
 
 #include <lawfit/random.hpp>
 
+#include "index.hpp"
+
 namespace lawfit {
 namespace {
 
@@ -13,8 +15,6 @@ using kernels::LossKind;
 using kernels::LossSpec;
 
 constexpr double pi = 3.14159265358979323846;
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 std::uint32_t below(Philox& random, int n) { return random.below(static_cast<std::uint32_t>(n)); }
 

@@ -2,13 +2,9 @@
 
 #include <algorithm>
 
+#include "index.hpp"
+
 namespace lawfit {
-namespace {
-
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
-
 SymmetricPattern::SymmetricPattern(int dimension) : is_full_(true), begin_{0} {
     for (int j = 0; j < dimension; ++j) {
         for (int i = j; i < dimension; ++i) row_.push_back(i);

@@ -1,5 +1,5 @@
 // Sums over rows: the same bits for any number of threads, and segments as objectives of their own.
-#include <lawfit/objective/objective.hpp>
+#include <lawfit/objective/objective_evaluator.hpp>
 
 #include <stdexcept>
 

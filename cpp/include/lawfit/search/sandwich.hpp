@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include <lawfit/objective/objective.hpp>
+#include <lawfit/objective/objective_evaluator.hpp>
 
 namespace lawfit {
 

@@ -11,7 +11,7 @@
 // they are reached by way of least squares and a sequence of losses with narrowing cores.
 #pragma once
 
-#include <lawfit/objective/objective.hpp>
+#include <lawfit/objective/objective_evaluator.hpp>
 #include <lawfit/solver/box_step.hpp>
 #include <lawfit/status.hpp>
 
