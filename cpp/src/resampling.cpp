@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
 #include <lawfit/random.hpp>
 
@@ -126,6 +127,9 @@ void Resampling::check() const {
 }
 
 void Resampling::weigh(std::uint64_t seed, long draw, double* out) const {
+    if (kind == Kind::deletion && !(draw >= 0 && draw < units()))
+        throw std::invalid_argument("resampling: there is no unit " + std::to_string(draw) +
+                                    " to leave out, of " + std::to_string(units()));
     Philox random(seed, static_cast<std::uint64_t>(draw));
     std::fill_n(out, units(), kind == Kind::deletion ? 1.0 : 0.0);
     if (kind == Kind::deletion) {

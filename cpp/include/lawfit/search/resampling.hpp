@@ -38,6 +38,7 @@ struct Resampling {
     bool renews_targets() const { return kind >= Kind::residuals; }
 
     // How often or how heavily each unit is in a draw: of the first four kinds. out: (units,)
+    // Throws std::invalid_argument where the unit to leave out does not exist.
     void weigh(std::uint64_t seed, long draw, double* out) const;
     // Residuals of a draw: of the others. given: (rows,), may be null for `density`; weight: (rows,)
     // or null, rows without weight lend no residual. out: (rows,)
