@@ -54,7 +54,7 @@ def test_no_unit_beyond_the_last_is_left_out() -> None:
     resampling = _core.Resampling("deletion", [0, 1, 1], [0, 2])
     assert resampling.draws(1, 0, 2).tolist() == [[0, 1, 1], [1, 0, 0]]
     for first in (-1, 1):
-        with pytest.raises(ValueError, match="no unit (-1|2) to leave out, of 2"):
+        with pytest.raises(ValueError, match=r"no unit (-1|2) to leave out, of 2"):
             resampling.draws(1, first, 2)
 
 

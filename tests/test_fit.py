@@ -863,6 +863,27 @@ def test_every_start_is_counted_to_its_own_end(noise: float) -> None:
     assert (early.n, early.hits, early.basins) == (402, full.hits, full.basins)
 
 
+def test_a_claim_that_proves_wrong_is_told(tmp_path: Path) -> None:
+    data, _ = waves(0.0)
+    own = {n: c[data["run"] == 0] for n, c in data.items()}
+    refuted = 0
+    for seed in (14, 29, 35, 41, 59, 112, 116, 125):
+        options: dict[str, Any] = {"target": "y", "loss": "squared", "starts": 402, "rng": seed}
+        fit, full = (lf.fit(WAVE, own, early_stop=e, **options) for e in (True, False))
+        assert full.starts.refuted == 0
+        assert fit.starts.basins == full.starts.basins
+        assert abs(fit.starts.hits - full.starts.hits) <= 1  # a claim that was not checked
+        refuted += fit.starts.refuted
+        if fit.starts.refuted:
+            fit.save(tmp_path / "fit.json")
+    assert refuted > 0
+    told = lf.load(tmp_path / "fit.json").starts
+    assert told.refuted == 1
+    text = (tmp_path / "fit.json").read_text()
+    (tmp_path / "older.json").write_text(text.replace('"refuted": 1,', ""))
+    assert lf.load(tmp_path / "older.json").starts == replace(told, refuted=0)
+
+
 def test_a_start_at_the_very_minimum_has_converged() -> None:
     runs = {"x": [-1.0, -1.0, 1.0, 1.0], "loss": [1.0, 3.0, 2.0, 4.0]}
     at = {"E": 2.5, "A": 0.5}  # the gradient is exactly zero here

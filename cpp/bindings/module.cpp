@@ -175,6 +175,7 @@ py::dict run_multistart(const Objective& objective, const Array& starts, double 
     out["evaluations"] = to_array(r.evaluations);
     out["joined"] = to_array(r.joined);
     out["checked"] = r.checked;
+    out["refuted"] = r.refuted;
     out["interrupted"] = r.interrupted;
     return out;
 }

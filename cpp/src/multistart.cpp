@@ -109,7 +109,6 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
     Ends ends(objective, result);
     std::vector<Followed> batch;
     std::vector<Claim> claims(early_stop ? n : 0);  // that starts were stopped for
-    long wrong = 0;                                 // claims that were checked
     std::vector<long> queue(n);
     const long stride = spreading_stride(count);
     for (long task = 0; task < count; ++task)
@@ -160,7 +159,7 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
             const long found = succeeded(status) ? ends.first_at_end_of(start) : -1;
             const bool right = claimed && claim.end == found;
             result.checked += right;
-            wrong += claimed && !right;
+            result.refuted += claimed && !right;
             const bool surprising = found == start || (claimed && !right);
             if (surprising) surprises.push_back({&path, found});
             const std::size_t points = right ? points_before : path.f.size();
@@ -168,13 +167,13 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
         }
         if (!surprises.empty()) {
             std::vector<char> withdrawn(n, 0);
-            if (wrong <= tolerated(result.checked + wrong)) {
+            if (result.refuted <= tolerated(result.checked + result.refuted)) {
                 paths.doubt(claims, surprises, withdrawn);
                 withdraw_what_rests_on(claims, withdrawn);
             } else {
                 for (std::size_t i = 0; i < n; ++i) withdrawn[i] = claims[i].end >= 0;
                 paths.distrust();
-                result.checked = wrong = 0;
+                result.checked = result.refuted = 0;
             }
             paths.forget(withdrawn);
             for (std::size_t i = 0; i < n; ++i) {

@@ -19,6 +19,7 @@ class MultistartResult(TypedDict):
     evaluations: Ints
     joined: Ints  # the start whose way was met and whose end is given, or -1
     checked: int
+    refuted: int
     interrupted: bool
 
 class BootstrapResult(TypedDict):

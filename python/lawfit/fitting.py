@@ -134,9 +134,9 @@ def fit(
         Whether a start that meets the way of an earlier one is stopped there and counted to that
         one's minimum (`Starts.joined` says how many were). Every eighth, later every 64th and of
         very many every 256th, that could be stopped is followed to its end as a check
-        (`Starts.checked`). Where one ends elsewhere, or at a minimum not seen before, the starts
-        that were stopped near its way are run again; where a second one (or a thousandth of those
-        checked) ends elsewhere, all are, and fewer are stopped then. False: every start is
+        (`Starts.checked`, `Starts.refuted`). Where one ends elsewhere, or at a new minimum, the
+        starts that were stopped near its way are run again; where a second one (or a thousandth of
+        those checked) ends elsewhere, all are, and fewer are stopped then. False: every start is
         followed to its end.
         What is reported is the end of the first of the starts that reached the best minimum, so
         that it does not depend on which starts were stopped.
@@ -236,8 +236,8 @@ def fit(
         found = run(more)
         found["joined"] = np.where(found["joined"] >= 0, found["joined"] + len(points), -1)
         points = np.concatenate([points, more])
-        once = {"interrupted": found.pop("interrupted"), "checked": found.pop("checked")}
-        once["checked"] += raw["checked"]
+        once: dict[str, Any] = {"interrupted": found.pop("interrupted")}
+        once |= {name: found.pop(name) + raw[name] for name in ("checked", "refuted")}
         raw = {k: np.concatenate([raw[k], v]) for k, v in found.items()} | once
     best = _best(problem, raw)
     if best is not None and raw["joined"][best] >= 0 and not raw["interrupted"]:
@@ -398,6 +398,7 @@ def _report(problem: Problem, raw: Mapping[str, Any]) -> Starts:
         _reference(problem),
         joined=int(np.sum(raw["joined"] >= 0)),
         checked=int(raw["checked"]),
+        refuted=int(raw["refuted"]),
     )
 
 
@@ -450,7 +451,8 @@ def _run_elsewhere(
     raw = join(outcome.results, parts, empty)
     offset = np.repeat([part.start for part in parts], sizes)
     raw["joined"] = np.where(raw["joined"] >= 0, raw["joined"] + offset, -1)
-    raw["checked"] = sum(int(r["checked"]) for r in outcome.results if r is not None)
+    for name in ("checked", "refuted"):
+        raw[name] = sum(int(r[name]) for r in outcome.results if r is not None)
     return raw | {"interrupted": outcome.interrupted}
 
 

@@ -58,6 +58,9 @@ class Starts:
         Starts that were stopped where they met the way of an earlier one and share its end.
     checked : int
         Starts that could have been stopped so, were followed to their ends, and ended as predicted.
+    refuted : int
+        The same, but they ended elsewhere: what is wrong about `refuted / (checked + refuted)` of
+        the `joined` starts, except those whose claims were withdrawn for it and that ran again.
     table : tuple of (float, int)
         Objective and number of starts of each minimum, best first, at most 20.
     """
@@ -68,6 +71,7 @@ class Starts:
     missed: float
     joined: int = 0
     checked: int = 0
+    refuted: int = 0
     table: tuple[tuple[float, int], ...] = ()
 
     @classmethod
@@ -79,12 +83,13 @@ class Starts:
         reference: float,
         joined: int = 0,
         checked: int = 0,
+        refuted: int = 0,
     ) -> Starts:
         """Group final objectives; `reference` is added to their size when they may be near zero."""
         n = int(was_run.sum())
         finite = objective[np.isfinite(objective)]
         if not finite.size:
-            return cls(n, 0, 0, 1.0, joined, checked)
+            return cls(n, 0, 0, 1.0, joined, checked, refuted)
         best = float(finite.min())
         hits = int(np.sum(finite <= best + SAME_BASIN * max(abs(best), reference)))
         groups: list[tuple[float, int]] = []
@@ -99,7 +104,7 @@ class Starts:
         once = sum(1 for _, count in groups if count == 1)
         missed = min(1.0, (once + 1) / (n + 1))
         table = tuple(groups[:20])
-        return cls(n, hits, len(groups), missed, joined, checked, table)
+        return cls(n, hits, len(groups), missed, joined, checked, refuted, table)
 
 
 @dataclass(frozen=True)
@@ -359,6 +364,7 @@ class Fit:
                 "missed": from_number(self.starts.missed),
                 "joined": self.starts.joined,
                 "checked": self.starts.checked,
+                "refuted": self.starts.refuted,
                 "table": [[from_number(value), count] for value, count in self.starts.table],
             },
             "seed": self.seed,
@@ -441,6 +447,7 @@ def _read(data: Entries) -> Fit:
             starts.number("missed"),
             starts.count("joined"),
             starts.count("checked"),
+            starts.count("refuted") if "refuted" in starts else 0,  # not in older files
             tuple(
                 (to_number(value, "starts.table"), starts._count(count, "table"))
                 for value, count in starts.items("table")

@@ -216,7 +216,8 @@ def _starts(m: Material) -> Iterator[Block | Sketch]:
     yield Paragraph(
         f"{s.n} starts; {s.hits} ended within 1e-6 of the lowest objective; "
         f"{minima(s.basins)} in all. {s.joined} starts were stopped where they met the way of an "
-        f"earlier one, {s.checked} such claims were checked."
+        f"earlier one; of {s.checked + s.refuted} such claims that were checked {s.refuted} proved "
+        "wrong."
     )
     from .. import plots
 

@@ -18,7 +18,9 @@ struct MultistartResult {
     std::vector<int> status;
     std::vector<int> evaluations;
     std::vector<long> joined;  // the start whose way was met and whose end is given, or -1
-    long checked = 0;  // starts that could have stopped early, went on, and ended as predicted
+    // Starts that could have stopped early and went on, by whether they ended as predicted; since all
+    // claims were withdrawn, where they were.
+    long checked = 0, refuted = 0;
     bool interrupted = false;
 };
 
