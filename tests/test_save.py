@@ -48,6 +48,9 @@ def contents(result: Any) -> dict[str, Any]:
     }
 
 
+STARTS = ("n", "hits", "basins", "joined", "checked", "refuted")
+
+
 @st.composite
 def fits(draw: st.DrawFn, fit: lf.Fit) -> lf.Fit:
     numbers = st.dictionaries(NAMES, NUMBERS, min_size=1, max_size=4)
@@ -66,8 +69,9 @@ def fits(draw: st.DrawFn, fit: lf.Fit) -> lf.Fit:
         evaluations=draw(COUNTS),
         seconds=draw(NUMBERS),
         starts=lf.Starts(
-            *(draw(COUNTS) for _ in range(3)), draw(NUMBERS), draw(COUNTS), draw(COUNTS),
-            tuple(draw(st.lists(st.tuples(NUMBERS, COUNTS), max_size=3))),
+            **{name: draw(COUNTS) for name in STARTS},
+            missed=draw(NUMBERS),
+            table=tuple(draw(st.lists(st.tuples(NUMBERS, COUNTS), max_size=3))),
         ),
         seed=draw(st.integers(0, 2**64 - 1)),
         target=draw(TEXTS),
