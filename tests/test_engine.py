@@ -63,7 +63,8 @@ def agree_with_twin(law: Law, space: str, harmless: np.ndarray) -> None:
     tolerance = 4 * spread + 1e-13 * np.abs(value)
     tolerance_j = 4 * spread_j + 1e-13 * np.abs(jacobian) + floor
     if space != "linear":  # the twin's noise may cancel between a slope and what it is divided by
-        tolerance_j += 4 * spread[:, None] * np.abs(jacobian)
+        with np.errstate(invalid="ignore"):  # an infinite logarithm without slope: not compared
+            tolerance_j += 4 * spread[:, None] * np.abs(jacobian)
     # Spread out is what lies at a kink, where noise decides.
     clear = harmless & np.isfinite(value) & (spread <= 1e-3 * (1 + np.abs(value)))
     clear_j = (spread_j <= 1e-2 * np.abs(jacobian)) | (spread_j <= floor)
