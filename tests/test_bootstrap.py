@@ -11,6 +11,8 @@ import pytest
 
 import lawfit as lf
 
+from .waves import WAVE
+
 
 @pytest.fixture(scope="module")
 def published_fit(chinchilla_csv: Path) -> lf.Fit:
@@ -104,15 +106,7 @@ def test_starts_that_stop_early_change_no_answer(residual: str, loss: str) -> No
     rng = np.random.default_rng(3)
     x = np.sort(rng.uniform(0.0, 6.0, 24))
     table = {"x": x, "y": np.exp(0.3 * np.sin(2.0 * x) + rng.normal(0.0, 0.25, 24))}
-    law = lf.Law(
-        "exp(a + b * sin(w * x))",
-        parameters=[
-            lf.Parameter("a", transform="identity", start=(-1.0, 1.0)),
-            lf.Parameter("b", transform="identity", start=(-1.0, 1.0)),
-            lf.Parameter("w", transform="identity", start=(0.5, 8.0)),
-        ],
-    )
-    fit = lf.fit(law, table, "y", residual=residual, loss=loss, starts=200)  # type: ignore[arg-type]
+    fit = lf.fit(WAVE, table, "y", residual=residual, loss=loss, starts=200)  # type: ignore[arg-type]
     assert fit.starts.basins > 3
     early, full = (fit.bootstrap(150, spread=20, early_stop=early) for early in (True, False))
     assert full.followed == 150

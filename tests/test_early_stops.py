@@ -10,7 +10,7 @@ import pytest
 
 import lawfit as lf
 
-from .test_batch import WAVE, waves
+from .waves import WAVE, waves
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@
 
 #include <lawfit/search/sandwich.hpp>
 
+#include "index.hpp"
 #include "worker.hpp"
 
 namespace lawfit {
@@ -97,7 +98,6 @@ private:
         std::unique_ptr<Sandwich> sandwich;
     };
 
-    static std::size_t index(long i) { return static_cast<std::size_t>(i); }
     std::size_t place(int row) const { return index(objective_.layout().place(row)); }
     Vector start(int s) const {
         const int p = objective_.dimension();

@@ -10,6 +10,8 @@
 #include <lawfit/expression/columns.hpp>
 #include <lawfit/expression/evaluator.hpp>
 
+#include "index.hpp"
+
 namespace lawfit {
 namespace {
 
@@ -24,8 +26,6 @@ constexpr double certain = 1e-4;    // least pivot of the equations, over their 
 constexpr double feasible = 1e-10;  // largest violation that counts as none, but for rounding
 constexpr double tiny = 1e-300;
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-std::size_t index(long i) { return static_cast<std::size_t>(i); }
 
 // Columns of one block, (count, width).
 class Lanes {

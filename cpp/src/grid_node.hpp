@@ -9,14 +9,13 @@
 #include <lawfit/expression/program.hpp>
 #include <lawfit/kernels.hpp>
 
+#include "index.hpp"
 #include "run_operation.hpp"
 
 namespace lawfit {
 
 // Values per call of a kernel.
 constexpr int grid_block = 1024;
-
-inline std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 struct GridNode {
     enum class Kind { constant, table, operation, sum };

@@ -91,8 +91,8 @@ private:
     std::map<long, std::size_t> sizes_;  // of each end
     std::size_t published_ = 0;          // the first ones, in the order of the trees
     std::vector<Node> nodes_;
-    std::vector<float>
-        boxes_;  // (nodes, dimension, 2, fan): lower sides rounded down, upper ones up
+    // (nodes, dimension, 2, fan): lower sides rounded down, upper ones up
+    std::vector<float> boxes_;
     std::vector<Tree> trees_;
 };
 
