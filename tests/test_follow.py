@@ -115,7 +115,7 @@ def followed_slowly(rows: Rows, start: np.ndarray, states: list[list[bool]]) -> 
 
 
 @given(problems())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_core_follows_as_its_twin(problem: Any) -> None:
     rows, p, start, states = problem
     got = followed(rows, p, start, states)

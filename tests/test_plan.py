@@ -51,7 +51,7 @@ def test_chinchilla_has_its_closed_form_over_twenty_orders_of_magnitude(budget: 
     assert back["N"] == pytest.approx(n, rel=1e-10 + 10 * digits)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     alpha=st.floats(0.1, 0.9), beta=st.floats(0.1, 0.9), a=st.floats(1, 1e4), b=st.floats(1, 1e4),
     budget=st.floats(17, 27),

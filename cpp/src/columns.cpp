@@ -1,7 +1,6 @@
 #include <lawfit/expression/columns.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -9,6 +8,32 @@
 #include "run_operation.hpp"
 
 namespace lawfit {
+namespace {
+
+// Side by side, which compilers vectorise. n is a multiple of kernels::row_multiple.
+BoundColumns::Range range_of(const double* values, int n, bool& finite) {
+    constexpr int lanes = kernels::row_multiple;
+    double low[lanes], high[lanes], zero[lanes] = {};
+    std::fill_n(low, lanes, values[0]);
+    std::fill_n(high, lanes, values[0]);
+    for (int i = 0; i < n; i += lanes)
+        for (int j = 0; j < lanes; ++j) {
+            const double v = values[i + j];
+            low[j] = v < low[j] ? v : low[j];
+            high[j] = v > high[j] ? v : high[j];
+            zero[j] += 0.0 * v;  // NaN from the first value on that is not finite
+        }
+    BoundColumns::Range range{low[0], high[0]};
+    for (int j = 0; j < lanes; ++j) {
+        range.low = std::min(range.low, low[j]);
+        range.high = std::max(range.high, high[j]);
+        finite = finite && zero[j] == 0.0;
+    }
+    return range;
+}
+
+}  // namespace
+
 BoundColumns::BoundColumns(const Program& program, const std::vector<const double*>& input,
                            RowLayout layout)
     : layout_(std::move(layout)), columns_(index(program.first_register())) {
@@ -50,13 +75,9 @@ void BoundColumns::refill(const Program& program, const std::vector<const double
             if (columns_[index(id)].empty()) continue;
             const double* values = column(id);
             std::copy_n(values, block.size, columns_[index(id)].begin() + block.begin);
-            Range& range = ranges[id];
-            range = {values[0], values[0]};
-            for (int i = 0; i < block.size; ++i) {
-                finite_ = finite_ && std::isfinite(values[i]);
-                range.low = std::min(range.low, values[i]);
-                range.high = std::max(range.high, values[i]);
-            }
+            bool finite = true;
+            ranges[id] = range_of(values, block.size, finite);
+            finite_ = finite_ && finite;
         }
         ranges += columns_.size();
     }

@@ -88,8 +88,9 @@ public:
           evaluator_(program, columns_) {}
 
     void at(const std::vector<double>& steps) { evaluator_.set_parameters(steps.data()); }
-    const double* value() {
-        columns_.refill(program_, input_);
+    // moved: since the last call, the columns did.
+    const double* value(bool moved) {
+        if (moved) columns_.refill(program_, input_);
         return evaluator_.forward(0);
     }
     // After value(): derivatives by the planned variables to the columns out[first], ...
@@ -168,7 +169,7 @@ public:
     // Solves the rows first, ..., first + rows - 1; see the results below.
     void solve(std::int64_t first, int rows) {
         fill(first, rows);
-        evaluate();
+        evaluate(true);
         for (int i = 0; i < nf_ * nf_; ++i)
             std::fill(hessian_[i], hessian_[i] + width, i % (nf_ + 1) == 0 ? 1.0 : 0.0);
         find_step();
@@ -204,17 +205,17 @@ private:
         }
         for (std::size_t d = 0; d < derived_.size(); ++d) {
             const FollowProblem::Derived& how = problem_.derived[d];
-            const double* value = derived_[d]->value();
+            const double* value = derived_[d]->value(true);
             double* to = table_[first_derived_ + static_cast<int>(d)];
             for (int r = 0; r < width; ++r)
                 to[r] = !how.positive || value[r] > 0.0 ? value[r] : how.otherwise;
         }
     }
 
-    void evaluate() {
+    void evaluate(bool moved) {
         for (int k = 0; k <= m_; ++k) {
             Function& f = *functions_[index(k)];
-            const double* value = f.value();
+            const double* value = f.value(moved);
             std::copy(value, value + width, values_[k]);
             f.gradient(ones_.data(), gradients_, k * n_);
         }
@@ -239,7 +240,7 @@ private:
         for (int i = 0; i < nf_; ++i) {
             steps[index(free_[index(i)])] = shift;
             for (const auto& f : functions_) f->at(steps);
-            evaluate();
+            evaluate(false);
             find_pull(after_);
             for (int j = 0; j < nf_; ++j)
                 for (int r = 0; r < width; ++r)
@@ -327,7 +328,7 @@ private:
             double* at = table_[free_[index(i)]];
             for (int r = 0; r < width; ++r) at[r] += step_[i][r];
         }
-        evaluate();
+        evaluate(true);
         // Powell's symmetric update of Broyden: the rank-one update divides by what may vanish.
         // Steps as small as rounding say nothing of the Hessian.
         find_pull(after_);

@@ -1,14 +1,14 @@
 #include <lawfit/search/grid.hpp>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <numeric>
 #include <stdexcept>
+#include <utility>
 
 #include <lawfit/expression/evaluator.hpp>
 #include <lawfit/kernels.hpp>
 
+#include "grid_best.hpp"
+#include "grid_division.hpp"
 #include "grid_plan.hpp"
 
 namespace lawfit {
@@ -16,144 +16,16 @@ namespace {
 
 using Kind = GridNode::Kind;
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::int64_t no_cell = std::numeric_limits<std::int64_t>::max();
-
-// --- what is collected -----------------------------------------------------------------------------
-
-// Values are those to be minimised; of equal ones the smaller cell is better.
-struct Candidate {
-    double value = infinity;
-    std::int64_t cell = no_cell;
-    bool operator<(const Candidate& other) const {
-        return value < other.value || (value == other.value && cell < other.cell);
-    }
-};
-
-// Where the cells of a table of best cells lie: entry = sum of the outer groups' parts * inner size
-// + the innermost group's part.
-struct Layout {
-    std::vector<std::vector<std::int64_t>> part;  // by depth, (length,); empty: always 0
-    std::int64_t inner_size = 1;
-    std::int64_t entries = 1;
-    enum class Inner { none, all, some } inner = Inner::none;
-};
-
-Layout layout_of(const GridPlan& plan, const GridProblem& problem, const std::vector<int>& table) {
-    Layout layout;
-    layout.part.resize(plan.groups.size());
-    std::int64_t outer = 1;
-    for (int d = plan.inner(); d >= 0; --d) {
-        const GridGroup& group = plan.groups[index(d)];
-        std::int64_t size = 1;
-        std::size_t members = 0;
-        std::vector<std::int64_t>& part = layout.part[index(d)];
-        std::int64_t inside = 1;
-        for (std::size_t m = group.axes.size(); m-- > 0;) {
-            const int a = group.axes[m];
-            const std::int64_t n = problem.axes[index(a)].size;
-            if (std::find(table.begin(), table.end(), a) != table.end()) {
-                part.resize(index(group.length), 0);
-                for (std::int64_t i = 0; i < group.length; ++i)
-                    part[index(i)] += i / inside % n * size;
-                size *= n;
-                ++members;
-            }
-            inside *= n;
-        }
-        if (d == plan.inner()) {
-            layout.inner_size = size;
-            layout.inner = members == 0                   ? Layout::Inner::none
-                           : members == group.axes.size() ? Layout::Inner::all
-                                                          : Layout::Inner::some;
-        } else {
-            for (std::int64_t& p : part) p *= outer;
-            outer *= size;
-        }
-    }
-    layout.entries = outer * layout.inner_size;
-    return layout;
-}
-
-struct Table {
-    std::vector<double> value;
-    std::vector<std::int64_t> cell;
-    void improve(std::int64_t entry, const Candidate& by) {
-        const auto e = index(entry);
-        if (by < Candidate{value[e], cell[e]}) {
-            value[e] = by.value;
-            cell[e] = by.cell;
-        }
-    }
-};
-
-struct Found {
-    std::vector<Candidate> top;  // a heap, the worst in front
-    std::vector<Table> along;
+struct Counts {  // of cells
     std::int64_t cells = 0, feasible = 0, undefined = 0;
-
-    void offer(const Candidate& c, std::size_t most) {
-        if (top.size() == most) {
-            if (!(c < top.front())) return;
-            std::pop_heap(top.begin(), top.end());
-            top.back() = c;
-        } else {
-            top.push_back(c);
-        }
-        std::push_heap(top.begin(), top.end());
-    }
-};
-
-// --- the work and its division ---------------------------------------------------------------------
-
-// A task is a segment of the innermost loop times some iterations of the outer ones: whole slabs of
-// the outermost loop, or a part of one slab. Slabs are taken in an order that jumps about, so that a
-// good cell is known early and most later ones are dismissed by one comparison.
-struct Division {
-    std::int64_t segments = 1;
-    std::int64_t slabs = 1, slabs_per_task = 1, slab_tasks = 1;
-    std::int64_t rows = 1, rows_per_task = 1, row_tasks = 1;  // of one slab
-    std::int64_t step = 1;
-
-    explicit Division(const GridPlan& plan) {
-        const std::int64_t inner = plan.groups[index(plan.inner())].length;
-        segments = (inner + grid_segment - 1) / grid_segment;
-        const std::int64_t aim = std::max<std::int64_t>(
-            {std::int64_t{1} << 15, std::min<std::int64_t>(plan.cells / 256, 1 << 21),
-             plan.cells >> 30});
-        const std::int64_t most_rows =
-            std::max<std::int64_t>(1, aim / std::min(inner, grid_segment));
-        if (plan.inner() > 0) slabs = plan.groups[0].length;
-        std::int64_t aligned = 1;
-        for (int d = plan.inner() - 1; d > 0; --d) {
-            rows *= plan.groups[index(d)].length;
-            if (rows <= most_rows) aligned = rows;
-        }
-        if (rows <= most_rows) {
-            slabs_per_task = std::min(slabs, most_rows / rows);
-            rows_per_task = rows;
-        } else {
-            rows_per_task = most_rows / aligned * aligned;
-        }
-        slab_tasks = (slabs + slabs_per_task - 1) / slabs_per_task;
-        row_tasks = (rows + rows_per_task - 1) / rows_per_task;
-        step = static_cast<std::int64_t>(0.6180339887498949 * static_cast<double>(slab_tasks));
-        step = std::max<std::int64_t>(step, 1);
-        while (std::gcd(step, slab_tasks) != 1) ++step;
-    }
-
-    std::int64_t tasks() const { return segments * slab_tasks * row_tasks; }
 };
 
 // One thread's loops.
 class Walker {
 public:
-    Walker(const GridPlan& plan, const GridProblem& problem, const Division& division,
-           const std::vector<Layout>& layouts)
+    Walker(const GridPlan& plan, GridBest best)
         : plan_(plan),
-          division_(division),
-          layouts_(layouts),
-          most_(index(problem.top)),
+          best_(std::move(best)),
           coordinates_(plan.groups.size(), -1),
           open_(plan.groups.size(), 0),
           stores_(plan.nodes.size()),
@@ -164,29 +36,19 @@ public:
           spare_mask_(grid_block) {
         sort_constraints();
         sort_nodes();
-        for (const Layout& layout : layouts) {
-            found_.along.emplace_back();
-            found_.along.back().value.assign(index(layout.entries), infinity);
-            found_.along.back().cell.assign(index(layout.entries), no_cell);
-        }
     }
 
-    Found& found() { return found_; }
+    const GridBest& best() const { return best_; }
+    const Counts& counts() const { return counts_; }
 
-    void run(std::int64_t task) {
-        const Division& d = division_;
-        const std::int64_t row_task = task % d.row_tasks;
-        const std::int64_t slab_task = task / d.row_tasks % d.slab_tasks * d.step % d.slab_tasks;
-        const std::int64_t first_slab = slab_task * d.slabs_per_task;
-        const std::int64_t last_slab = std::min(d.slabs, first_slab + d.slabs_per_task);
-        const std::int64_t first_row = row_task * d.rows_per_task;
-        const std::int64_t last_row = std::min(d.rows, first_row + d.rows_per_task);
-        set_segment(task / d.row_tasks / d.slab_tasks);
-        found_.cells += (last_slab - first_slab) * (last_row - first_row) * length_;
+    void run(const GridTask& task) {
+        set_segment(task.segment);
+        counts_.cells +=
+            (task.last_slab - task.first_slab) * (task.last_row - task.first_row) * length_;
         if (!possible_ || !open_segment_) return;
         if (plan_.inner() == 0) return row();
-        for (std::int64_t slab = first_slab; slab < last_slab; ++slab)
-            if (set(0, slab)) visit(1, first_row, last_row);
+        for (std::int64_t slab = task.first_slab; slab < task.last_slab; ++slab)
+            if (set(0, slab)) visit(1, task.first_row, task.last_row);
     }
 
 private:
@@ -401,48 +263,15 @@ private:
         int counts[2];
         const double least =
             k.grid_scan(count, feasible ? feasible + (first - start) : nullptr, values, counts);
-        found_.feasible += counts[0];
-        found_.undefined += counts[0] - counts[1];
-        if (counts[1] == 0) return;
-
-        const std::int64_t* cell = plan_.groups[index(plan_.inner())].cell.data() + begin_ + first;
-        // No cell of the block comes before this one.
-        const Candidate bound{least, base + cell[0]};
-        if (found_.top.size() < most_ || bound < found_.top.front())
-            for (int i = 0; i < count; ++i)
-                if (values[i] == values[i] &&
-                    (found_.top.size() < most_ || values[i] <= found_.top.front().value))
-                    found_.offer({values[i], base + cell[i]}, most_);
-        for (std::size_t t = 0; t < layouts_.size(); ++t) {
-            const Layout& layout = layouts_[t];
-            Table& table = found_.along[t];
-            std::int64_t entry = 0;
-            for (int d = 0; d < plan_.inner(); ++d)
-                if (!layout.part[index(d)].empty())
-                    entry += layout.part[index(d)][index(coordinates_[index(d)])];
-            entry *= layout.inner_size;
-            const auto e = index(entry);
-            if (layout.inner == Layout::Inner::none) {
-                if (bound < Candidate{table.value[e], table.cell[e]})
-                    table.improve(entry, {least, base + cell[k.grid_find(count, values, least)]});
-            } else if (layout.inner == Layout::Inner::all) {
-                const auto at = e + index(begin_ + first);
-                k.grid_improve(count, values, base, cell, table.value.data() + at,
-                               table.cell.data() + at);
-            } else {
-                const std::int64_t* part =
-                    layout.part[index(plan_.inner())].data() + begin_ + first;
-                for (int i = 0; i < count; ++i)
-                    if (values[i] == values[i])
-                        table.improve(entry + part[i], {values[i], base + cell[i]});
-            }
-        }
+        counts_.feasible += counts[0];
+        counts_.undefined += counts[0] - counts[1];
+        if (counts[1] > 0)
+            best_.add({coordinates_.data(), base, begin_ + first, count, values, least});
     }
 
     const GridPlan& plan_;
-    const Division& division_;
-    const std::vector<Layout>& layouts_;
-    std::size_t most_;
+    GridBest best_;
+    Counts counts_;
 
     bool possible_ = true;      // no constant constraint is violated
     bool open_segment_ = true;  // a cell of the segment may be feasible
@@ -460,92 +289,7 @@ private:
     std::vector<const double*> masks_;
     Buffer values_, mask_, spare_mask_;
     GridEvaluator evaluator_;
-    Found found_;
 };
-
-// --- results ---------------------------------------------------------------------------------------
-
-// The objective at cells, as its program gives it.
-std::vector<double> values_at(const GridProblem& problem, const std::vector<std::int64_t>& cells) {
-    const Program& program = *problem.objective.program;
-    std::vector<double> values;
-    constexpr std::size_t chunk = 1 << 16;
-    std::vector<std::vector<double>> columns(index(program.column_count()));
-    for (std::size_t start = 0; start < cells.size(); start += chunk) {
-        const std::size_t n = std::min(chunk, cells.size() - start);
-        std::vector<const double*> pointers;
-        for (std::size_t k = 0; k < columns.size(); ++k) {
-            std::int64_t stride = 1;
-            columns[k].resize(n);
-            for (std::size_t a = problem.axes.size(); a-- > 0;) {
-                const GridAxis& axis = problem.axes[a];
-                if (axis.name == program.columns()[k])
-                    for (std::size_t i = 0; i < n; ++i)
-                        columns[k][i] = axis.values[cells[start + i] / stride % axis.size];
-                stride *= axis.size;
-            }
-            pointers.push_back(columns[k].data());
-        }
-        const BoundColumns bound(program, pointers, static_cast<int>(n));
-        Evaluator evaluator(program, bound);
-        evaluator.set_parameters(problem.objective.parameters);
-        for (int b = 0; b < evaluator.block_count(); ++b) {
-            const double* z = evaluator.forward(b);
-            const auto at = index(b) * block_rows;
-            values.insert(values.end(), z, z + std::min<std::size_t>(block_rows, n - at));
-        }
-    }
-    return values;
-}
-
-GridTable best_first(const GridProblem& problem, std::vector<Candidate> top) {
-    std::sort(top.begin(), top.end());
-    if (top.size() > index(problem.top)) top.resize(index(problem.top));
-    GridTable table;
-    for (const Candidate& c : top) table.cell.push_back(c.cell);
-    table.value = values_at(problem, table.cell);
-    const double sign = problem.maximize ? -1.0 : 1.0;
-    for (std::size_t i = 0; i < top.size(); ++i) {
-        const double v = sign * table.value[i];
-        top[i].value = std::isnan(v) ? infinity : v;
-    }
-    std::vector<std::size_t> order(top.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return top[a] < top[b]; });
-    GridTable sorted;
-    for (const std::size_t i : order) {
-        sorted.cell.push_back(table.cell[i]);
-        sorted.value.push_back(table.value[i]);
-    }
-    return sorted;
-}
-
-// A table of best cells with its entries in the order of its axes.
-GridTable in_order(const GridProblem& problem, const std::vector<int>& along, const Table& found) {
-    std::vector<std::int64_t> stride(problem.axes.size(), 1);
-    for (std::size_t a = problem.axes.size() - 1; a-- > 0;)
-        stride[a] = stride[a + 1] * problem.axes[a + 1].size;
-    GridTable table;
-    table.cell.assign(found.cell.size(), -1);
-    table.value.assign(found.cell.size(), std::numeric_limits<double>::quiet_NaN());
-    std::vector<std::int64_t> cells, entries;
-    for (const std::int64_t cell : found.cell) {
-        if (cell == no_cell) continue;
-        std::int64_t entry = 0;
-        for (const int a : along)
-            entry = entry * problem.axes[index(a)].size +
-                    cell / stride[index(a)] % problem.axes[index(a)].size;
-        entries.push_back(entry);
-        cells.push_back(cell);
-    }
-    const std::vector<double> values = values_at(problem, cells);
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-        table.cell[index(entries[i])] = cells[i];
-        table.value[index(entries[i])] = values[i];
-    }
-    return table;
-}
 
 }  // namespace
 
@@ -556,44 +300,34 @@ GridSearch::GridSearch(GridProblem problem)
 GridSearch::~GridSearch() = default;
 
 std::int64_t GridSearch::cells() const { return plan_->cells; }
-long GridSearch::tasks() const { return static_cast<long>(Division(*plan_).tasks()); }
+long GridSearch::tasks() const { return static_cast<long>(GridDivision(*plan_).tasks()); }
 
 GridResult GridSearch::run(int threads, Monitor& monitor) const {
-    const Division division(*plan_);
-    std::vector<Layout> layouts;
-    for (const std::vector<int>& table : problem_.along)
-        layouts.push_back(layout_of(*plan_, problem_, table));
+    const GridDivision division(*plan_);
+    std::vector<GridLayout> layouts;
+    for (const std::vector<int>& along : problem_.along)
+        layouts.emplace_back(*plan_, problem_, along);
+    GridBest best(*plan_, problem_, layouts);
     const long tasks = static_cast<long>(division.tasks());
     const int workers = static_cast<int>(std::min<long>(thread_count(threads), tasks));
     std::vector<std::unique_ptr<Walker>> walkers(index(workers));
     parallel_for(tasks, workers, monitor, [&](long task, int worker) {
-        auto& walker = walkers[index(worker)];  // made by its own thread, for memory near it
-        if (!walker) walker = std::make_unique<Walker>(*plan_, problem_, division, layouts);
-        walker->run(task);
+        auto& walker = walkers[index(worker)];
+        if (!walker)  // made by its own thread, for memory near it
+            walker = std::make_unique<Walker>(*plan_, GridBest(*plan_, problem_, layouts));
+        walker->run(division.task(task));
     });
 
     GridResult result;
-    std::vector<Candidate> top;
-    std::vector<Table> along(layouts.size());
-    for (std::size_t t = 0; t < layouts.size(); ++t) {
-        along[t].value.assign(index(layouts[t].entries), infinity);
-        along[t].cell.assign(index(layouts[t].entries), no_cell);
-    }
     for (const auto& walker : walkers) {
         if (!walker) continue;
-        const Found& found = walker->found();
-        result.cells += found.cells;
-        result.feasible += found.feasible;
-        result.undefined += found.undefined;
-        top.insert(top.end(), found.top.begin(), found.top.end());
-        for (std::size_t t = 0; t < layouts.size(); ++t)
-            for (std::int64_t e = 0; e < layouts[t].entries; ++e)
-                along[t].improve(e,
-                                 {found.along[t].value[index(e)], found.along[t].cell[index(e)]});
+        result.cells += walker->counts().cells;
+        result.feasible += walker->counts().feasible;
+        result.undefined += walker->counts().undefined;
+        best.add(walker->best());
     }
-    result.top = best_first(problem_, std::move(top));
-    for (std::size_t t = 0; t < layouts.size(); ++t)
-        result.along.push_back(in_order(problem_, problem_.along[t], along[t]));
+    result.top = best.top();
+    result.along = best.along();
     result.interrupted = monitor.stopped();
     return result;
 }

@@ -35,6 +35,7 @@ struct GridNode {
     // Largest |log2 |x|| of the values x other than 0, infinite where that is not known.
     double reach = 0.0;
     bool positive = false;  // known to be above zero everywhere
+    bool is_product() const { return offset == 0.0 && terms.size() == 1; }  // of a sum
 
     // Place in the loop nest, for nodes that depend on some but not all groups, and tables: computed
     // when the coordinate at depth `tick` has changed (-1: once), for all coordinates of `trailing`.
@@ -43,6 +44,10 @@ struct GridNode {
     std::vector<int> trailing;         // depths, the last one varying fastest
     std::vector<std::int64_t> stride;  // (trailing,)
 };
+
+// Of masks.
+inline bool is_single(std::uint64_t mask) { return mask != 0 && (mask & (mask - 1)) == 0; }
+inline bool is_within(std::uint64_t a, std::uint64_t b) { return (a & ~b) == 0; }
 
 // Nodes that a node reads.
 template <class Visit>

@@ -134,16 +134,17 @@ class Followed:
         columns: Mapping[str, Floats],
     ) -> None:
         """Put in the rows that are better than what is there; of equal ones the first counts."""
-        order = np.lexsort((objective, limit, draw))
-        pairs = np.array([draw[order], limit[order]])
-        order = order[np.sort(np.unique(pairs, axis=1, return_index=True)[1])]
-        better = objective[order] < self.objective[draw[order], limit[order]]
-        order = order[better]
-        at = draw[order], limit[order]
-        self.objective[at] = objective[order]
-        self.rough[at] = rough[order]
+        better = np.flatnonzero(objective < self.objective[draw, limit])
+        place = draw[better] * self.objective.shape[1] + limit[better]
+        least = np.full(self.objective.size, np.inf)
+        np.minimum.at(least, place, objective[better])
+        # Of rows for one place the last one stays.
+        best = better[objective[better] == least[place]][::-1]
+        at = draw[best], limit[best]
+        self.objective[at] = objective[best]
+        self.rough[at] = rough[best]
         for name, values in self.columns.items():
-            values[at] = columns[name][order]
+            values[at] = columns[name][best]
 
 
 def follow(

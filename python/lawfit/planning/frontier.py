@@ -148,11 +148,9 @@ def _line(
     by: str, at: Floats, problem: PlanProblem, found: Sequence[solve.Found], plan: Plan
 ) -> Frontier:
     """Return minima along a line as tables; `problem` serves all points but for fixed names."""
-    from .plan import table_of
-
     best = [f.best_of_each() for f in found]
-    tables = table_of(
-        problem, {n: np.concatenate([f.columns[n] for f in best]) for n in best[0].columns}
+    tables = problem.table_of(
+        {n: np.concatenate([f.columns[n] for f in best]) for n in best[0].columns}
     )
     ends = np.cumsum([len(f.objective) for f in best])
     parts = [

@@ -348,7 +348,7 @@ def _solved(
     minima = solve.minima(problem, cells=cells, threads=threads, progress=progress)
     solve.require_found(problem, minima, problem.limit, cells)
     found = minima.best_of_each()
-    table = table_of(problem, found.columns)
+    table = problem.table_of(found.columns)
     best = {n: float(v[0]) for n, v in table.items()}
     force = found.force[0]
     binding = [k.text for k, f in zip(problem.all_limits(), force, strict=True) if f > 0]
@@ -367,20 +367,6 @@ def _solved(
         _fit=fit,
         _minima=minima,
     )
-
-
-def table_of(problem: PlanProblem, found: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return optima, given by ranges, lists and fixed names, as columns in the order of `best`."""
-    columns = dict(found)
-    rows = len(next(iter(columns.values()))) if columns else 1
-    every = {n: np.full(rows, v) for n, v in problem.params.items()} | columns
-    for name, text in problem.defined.items():
-        columns[name] = evaluate_columns(text, every)
-        every[name] = columns[name]
-    table = {n: columns[n] for n in problem.variables}
-    table["loss"] = evaluate_columns(problem.formula, every)
-    table["cost"] = evaluate_columns(problem.cost, every)
-    return table
 
 
 def _marginal(problem: PlanProblem, found: solve.Found, best: Mapping[str, float]) -> float:

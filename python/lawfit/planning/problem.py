@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import expression as ex
+from ..compiler import evaluate_columns
 from ..errors import FormulaError, InputError
 from ..formula import find, names, parse
 from ..law import CONVENTIONAL_VARIABLES, Law
@@ -141,6 +142,19 @@ class PlanProblem:
         value = self.budget if self.budget is not None else self.target
         assert value is not None
         return value
+
+    def table_of(self, found: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return plans, given by ranges, lists and fixed names, with all else that `best` has."""
+        columns = dict(found)
+        rows = len(next(iter(columns.values()))) if columns else 1
+        every = {n: np.full(rows, v) for n, v in self.params.items()} | columns
+        for name, text in self.defined.items():
+            columns[name] = evaluate_columns(text, every)
+            every[name] = columns[name]
+        table = {n: columns[n] for n in self.variables}
+        table["loss"] = evaluate_columns(self.formula, every)
+        table["cost"] = evaluate_columns(self.cost, every)
+        return table
 
 
 def make_problem(

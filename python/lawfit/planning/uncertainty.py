@@ -19,10 +19,10 @@ from ..uncertainty.draw_intervals import percentile
 from ..uncertainty.quantiles import check_level
 from .follow import Draws, follow
 from .frontier import checked_limits, minima_along
+from .plan import Plan, replanned
 
 if TYPE_CHECKING:
     from ..uncertainty.bootstrap import Bootstrap
-    from .plan import Plan
 
 __all__ = ["PlanDraws", "Regret", "parameter_draws", "probability", "regret", "replan"]
 
@@ -183,8 +183,6 @@ def replan(
     Interrupted
         On Ctrl-C.
     """
-    from .plan import table_of
-
     problem = plan.problem
     parameters = parameter_draws(plan, draws)
     if limits is None:
@@ -206,7 +204,7 @@ def replan(
     columns = {n: v.ravel() for n, v in made.columns.items()}
     columns |= {n: np.full(size, v) for n, v in problem.fixed.items()}
     columns |= {n: np.repeat(v, len(wanted)) for n, v in parameters.items()}
-    table = table_of(problem, columns)
+    table = problem.table_of(columns)
     values = {n: np.where(failed, np.nan, v.reshape(failed.shape)) for n, v in table.items()}
     share = {
         n: {float(v): (values[n] == v).mean(axis=0) for v in np.unique(values[n][~failed])}
@@ -273,8 +271,6 @@ def regret(
     InputError
         If a name is unknown.
     """
-    from .plan import replanned
-
     problem = plan.problem
     values = plan.complete(point)
     here = plan.evaluate(**point)
