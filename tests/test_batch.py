@@ -97,6 +97,33 @@ def test_starts_are_counted_as_when_all_are_followed(noise: float) -> None:
         assert (found["hits"][k], found["starts"][k]) == (one.starts.hits, 60)
 
 
+def test_starts_that_a_wrong_claim_led_astray_are_counted_anew() -> None:
+    data, starts = waves(0.1)
+    starts = {n: np.roll(v, k - 28) for k, (n, v) in enumerate(starts.items())}
+    options: Any = {"target": "y", "loss": "squared", "starts": starts}
+    found = lf.fit_many(WAVE, data, by="run", where="run == 7", **options)
+    own = {n: c[data["run"] == 7] for n, c in data.items()}
+    assert found["hits"][0] == lf.fit(WAVE, own, early_stop=False, **options).starts.hits
+
+
+def test_ends_that_differ_by_less_than_a_hundredth_are_told_apart() -> None:
+    """In noise alone every frequency explains a little, and about as much as the next."""
+    rng = np.random.default_rng(2)
+    x = np.linspace(0.0, 6.0, 400)
+    noise = {"run": np.repeat([0, 1], 400), "x": np.tile(x, 2)}
+    noise["y"] = np.exp(rng.normal(0.0, 0.25, 800))
+    starts = waves(0.0)[1]
+    options: Any = {"target": "y", "loss": "squared", "starts": starts}
+    found = lf.fit_many(WAVE, noise, by="run", **options)
+    for k in range(2):
+        own = {n: c[noise["run"] == k] for n, c in noise.items()}
+        early, full = (lf.fit(WAVE, own, early_stop=e, **options).starts for e in (True, False))
+        (least, hits), *others = full.table
+        assert any(other < 1.01 * least for other, _ in others)
+        assert found["hits"][k] == early.hits == hits < 30
+        assert early.basins == full.basins
+
+
 def test_starts_that_cannot_be_evaluated_are_no_hits() -> None:
     data, _ = waves(0.25)
     options: Any = {"by": "run", "target": "y", "residual": "linear", "where": "run < 3"}

@@ -16,6 +16,7 @@ from scipy.stats import qmc
 
 import lawfit as lf
 from lawfit import reference
+from lawfit.execution import seed_from, workers_from
 from lawfit.starts import quasi_random
 
 BEST = 0.0010182740178
@@ -58,8 +59,11 @@ def test_best_known_objective_from_the_published_starts(published_fit: lf.Fit) -
         assert f"{published_fit.params[name]:.5g}" == f"{value:.5g}"
     assert published_fit.nobs == 240
     assert published_fit.starts.n == 4500
-    assert published_fit.starts.hits >= 0.95 * 4500
-    assert published_fit.starts.missed < 0.01
+    assert published_fit.starts.hits == 4500
+    # The grid has 25 combinations of exponents; a start's coefficients follow from them.
+    distinct = 4500 - published_fit.starts.repeated
+    assert 25 <= distinct <= 30
+    assert published_fit.starts.missed == 1 / (distinct + 1)
 
 
 def test_threads_do_not_change_a_bit(published_fit: lf.Fit, chinchilla_csv: Path) -> None:
@@ -583,6 +587,22 @@ def test_generators_and_fresh_seeds(runs: lf.Runs) -> None:
     generated = lf.fit("chinchilla", runs, starts=1, rng=np.random.default_rng(8))
     repeated = lf.fit("chinchilla", runs, starts=1, rng=generated.seed)
     assert generated.params == repeated.params
+    for rngs in ([None] * 9, [np.random.default_rng(k) for k in range(9)]):
+        many = [seed_from(rng) for rng in rngs]
+        assert len(set(many)) == 9
+        assert 2**56 < max(many) < 2**64  # all 63 bits are drawn
+    assert [seed_from(k) for k in (0, 2**64 - 1)] == [0, 2**64 - 1]
+    for bad in (-1, 2**64, True):
+        with pytest.raises(lf.InputError, match="rng"):
+            seed_from(bad)
+
+
+def test_numbers_of_threads() -> None:
+    assert workers_from(None) == 0  # all
+    assert [workers_from(n) for n in (1, np.int64(2), 1024)] == [1, 2, 1024]
+    for bad in (0, -1, True, 1.0, 1025):
+        with pytest.raises(lf.InputError, match="threads"):
+            workers_from(bad)  # type: ignore[arg-type]
 
 
 def test_basins_are_counted() -> None:

@@ -193,6 +193,7 @@ def test_objectives_are_what_the_stub_says() -> None:
     points, promise = objective.screen([[1.0], [2.0]])
     check_array(points, (2, 1))
     check_array(promise, (2,))
+    check_array(objective.choose_levels([[1.0], [2.0]]), (2, 1))
 
 
 def test_programs_and_facts_are_what_the_stub_says() -> None:

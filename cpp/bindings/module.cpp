@@ -174,6 +174,7 @@ py::dict run_multistart(const Objective& objective, const Array& starts, double 
     out["status"] = to_array(r.status);
     out["evaluations"] = to_array(r.evaluations);
     out["joined"] = to_array(r.joined);
+    out["repeats"] = to_array(r.repeats);
     out["checked"] = r.checked;
     out["refuted"] = r.refuted;
     out["interrupted"] = r.interrupted;
@@ -308,13 +309,26 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
             "screen",
             [](const Objective& o, const Array& points, int threads) {
                 require_points(o, points, "points");
-                Array moved(std::vector<py::ssize_t>{points.shape(0), points.shape(1)});
+                Array moved = copy_of(points);
                 double* data = moved.mutable_data();
-                std::copy_n(points.data(), points.size(), data);
                 const long count = static_cast<long>(points.shape(0));
                 const std::vector<double> found = uninterrupted(
                     [&](Monitor& monitor) { return screen(o, data, count, threads, monitor); });
                 return py::make_tuple(moved, to_array(found));
+            },
+            py::arg("points"), py::arg("threads") = 0)
+        .def(
+            "choose_levels",
+            [](const Objective& o, const Array& points, int threads) {
+                require_points(o, points, "points");
+                Array moved = copy_of(points);
+                double* data = moved.mutable_data();
+                const long count = static_cast<long>(points.shape(0));
+                uninterrupted([&](Monitor& monitor) {
+                    choose_levels(o, data, count, threads, monitor);
+                    return true;
+                });
+                return moved;
             },
             py::arg("points"), py::arg("threads") = 0);
 

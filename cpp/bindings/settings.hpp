@@ -1,6 +1,7 @@
 // Settings of a fit as Python gives them: columns, losses, spaces and solver options.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -38,6 +39,12 @@ inline lawfit::LossSpec loss_spec(const LossTuple& loss) {
     spec.core = core;
     require(lawfit::loss_kind_from_name(kind, spec.kind), "there is no loss kind \"" + kind + "\"");
     return spec;
+}
+
+inline Array copy_of(const Array& points) {
+    Array copy(std::vector<py::ssize_t>(points.shape(), points.shape() + points.ndim()));
+    std::copy_n(points.data(), points.size(), copy.mutable_data());
+    return copy;
 }
 
 // What is applied to the target; Opcode::count_: nothing.

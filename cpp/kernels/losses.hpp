@@ -140,7 +140,7 @@ double loss_slopes_of(int n, const LossSpec& spec, const double* LAWFIT_RESTRICT
         if constexpr (rows != width)
             for (int i = 0; i < end - start; i += width) total += load(values + i);
     }
-    if (!bend)
+    if (!bend && slope)
         for (int i = 0; i < whole(n); i += rows)
             store(slope + i, loss.all(load<T>(u + i), load<T>(w + i)).slope);
     for (int i = 0; curvature && i < whole(n); ++i) curvature[i] = w[i] * loss.curvature(u[i]);

@@ -96,8 +96,7 @@ private:
 
     // False when a start that could have stopped early ended elsewhere.
     bool run(bool early_stop) {
-        paths_.clear();
-        best_ = hits_ = run_ = 0;
+        best_ = 0;
         for (int s = 0; s < starts_.starts; ++s) {
             Ending& ending = endings_[index(s)];
             choose_start(s);

@@ -79,8 +79,6 @@ public:
         for_each_draw([](long) { return true; });
         if (claims_failed_ && !monitor_.stopped()) {
             result_.claims_failed = true;
-            ways_.paths.clear();
-            ways_.ends.resize(1);
             for_each_draw([&](long draw) { return !result_.followed[index(draw)]; });
         }
         result_.other_evaluations = ways_.evaluations;
@@ -255,8 +253,6 @@ private:
                                  resampling_.renews_targets() ? nullptr : m.unit_weight.data(),
                                  result_.covariance.data() + draw * p * p);
         }
-        w.evaluator.set_weight(nullptr);
-        w.evaluator.set_target(nullptr);
     }
 
     const Objective& objective_;

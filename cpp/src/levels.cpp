@@ -6,6 +6,7 @@
 #include <memory>
 
 #include <lawfit/kernels.hpp>
+#include <lawfit/objective/objective_evaluator.hpp>
 #include <lawfit/search/multistart.hpp>
 
 #include "index.hpp"
@@ -14,6 +15,8 @@ namespace lawfit {
 namespace {
 
 constexpr double least_share = 0.01;
+constexpr double rounding = 1e-14;  // of shares of 1
+constexpr double ridge = 1e-9;      // well above the rounding of a Gram matrix
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::vector<int> levels_of(const Objective& objective, const Evaluator& evaluator) {
@@ -90,7 +93,8 @@ double Levels::choose(Vector& x) {
         }
         for (int i = 0; i < n; ++i) {
             const auto r = index(i);
-            rest_[r] = i < block.rows ? 1.0 - std::max(rest_[r], 0.0) * ratio_[r] : 0.0;
+            const double rest = rest_[r] > rounding ? rest_[r] : 0.0;
+            rest_[r] = i < block.rows ? 1.0 - rest * ratio_[r] : 0.0;
         }
         const double* w = weight_.data() + block.begin;
         k.multiply(n, 1.0, w, rest_.data(), ratio_.data(), false);
@@ -103,8 +107,8 @@ double Levels::choose(Vector& x) {
         for (int m = l; m < levels; ++m)
             matrix_.values()[matrix_.pattern()->find(m, l)] = gram_[index(m * (m + 1) / 2 + l)];
     }
-    for (int l = 0; l < levels; ++l)  // terms may be proportional to each other
-        matrix_.values()[matrix_.pattern()->begin(l)] *= 1.0 + 1e-12;
+    for (int l = 0; l < levels; ++l)  // terms that are proportional to each other share evenly
+        matrix_.values()[matrix_.pattern()->begin(l)] *= 1.0 + ridge;
     // In units of the present terms.
     if (!box_.solve(matrix_, slope_, lower_, upper_, coefficient_)) return infinity;
     const double least = 0.5 * (nothing + slope_.dot(coefficient_));
@@ -120,24 +124,90 @@ double Levels::choose(Vector& x) {
     return least;
 }
 
+namespace {
+
+// Calls visit(point, own) for each point, with what its thread owns; each thread makes its own.
+template <class Own, class Visit>
+void for_each_point(const Objective& objective, double* points, long count, int threads,
+                    Monitor& monitor, Visit visit) {
+    const int p = objective.dimension();
+    std::vector<std::unique_ptr<Own>> owned(
+        static_cast<std::size_t>(std::min<long>(thread_count(threads), std::max(count, 1L))));
+    parallel_for(count, static_cast<int>(owned.size()), monitor, [&](long task, int worker) {
+        auto& own = owned[index(worker)];
+        if (!own) own = std::make_unique<Own>(objective);
+        visit(task, Eigen::Map<Vector>(points + task * p, p), *own);
+    });
+}
+
+// Compares points by F before and after their levels are chosen.
+class Chooser {
+public:
+    explicit Chooser(const Objective& objective)
+        : objective_(objective),
+          levels_(objective),
+          evaluator_(objective),
+          has_scale_(objective.terms().scale_is_fitted) {}
+
+    // True where moved() is another point and F is less there.
+    bool improves(const Vector& point) {
+        moved_ = point;
+        levels_.choose(moved_);
+        if (moved_ == point) return false;
+        round(point);
+        const double before = value(point), after = value(moved_);
+        return std::isfinite(after) && !(before <= after);
+    }
+    const Vector& moved() const { return moved_; }
+
+private:
+    // So that starts with the same exponents are mostly the same to the bit: many given starts are.
+    void round(const Vector& point) {
+        const Objective::Bounds& bounds = objective_.bounds();
+        for (Eigen::Index i = 0; i < point.size(); ++i)
+            if (moved_[i] != point[i])
+                moved_[i] = std::clamp(std::round(moved_[i] * steps_per_unit) / steps_per_unit,
+                                       bounds.lower[i], bounds.upper[i]);
+    }
+
+    // A scale that is still to be found is 1 here.
+    double value(const Vector& point) {
+        at_ = point;
+        if (has_scale_ && std::isnan(at_[at_.size() - 1])) at_[at_.size() - 1] = 0.0;
+        return evaluator_.value(at_);
+    }
+
+    static constexpr double steps_per_unit = 1024.0;  // of a logarithm: a tenth of a percent
+
+    const Objective& objective_;
+    Levels levels_;
+    ObjectiveEvaluator evaluator_;
+    bool has_scale_;
+    Vector moved_, at_;
+};
+
+}  // namespace
+
 std::vector<double> screen(const Objective& objective, double* points, long count, int threads,
                            Monitor& monitor) {
-    std::vector<std::unique_ptr<Levels>> levels;  // of each thread
-    levels.push_back(std::make_unique<Levels>(objective));
-    if (!levels[0]->exist()) return values_at(objective, points, count, threads, monitor);
-    const int p = objective.dimension();
+    if (!Levels(objective).exist()) return values_at(objective, points, count, threads, monitor);
     std::vector<double> found(static_cast<std::size_t>(count), NAN);
-    levels.resize(
-        static_cast<std::size_t>(std::min<long>(thread_count(threads), std::max(count, 1L))));
-    parallel_for(count, static_cast<int>(levels.size()), monitor, [&](long task, int worker) {
-        auto& own = levels[index(worker)];
-        if (!own) own = std::make_unique<Levels>(objective);
-        Eigen::Map<Vector> point(points + task * p, p);
-        Vector x = point;
-        found[static_cast<std::size_t>(task)] = own->choose(x);
-        point = x;
-    });
+    for_each_point<Levels>(objective, points, count, threads, monitor,
+                           [&](long task, Eigen::Map<Vector> point, Levels& levels) {
+                               Vector x = point;
+                               found[static_cast<std::size_t>(task)] = levels.choose(x);
+                               point = x;
+                           });
     return found;
+}
+
+void choose_levels(const Objective& objective, double* points, long count, int threads,
+                   Monitor& monitor) {
+    if (!Levels(objective).exist()) return;
+    for_each_point<Chooser>(objective, points, count, threads, monitor,
+                            [&](long, Eigen::Map<Vector> point, Chooser& chooser) {
+                                if (chooser.improves(point)) point = chooser.moved();
+                            });
 }
 
 }  // namespace lawfit

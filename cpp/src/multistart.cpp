@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <numeric>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "worker.hpp"
@@ -58,14 +61,31 @@ private:
     std::vector<long> starts_;
 };
 
-// Gives start i the end of the start whose way it met.
-void share_end(MultistartResult& result, std::size_t i) {
+// Gives start i the end of start `other`.
+void share_end(MultistartResult& result, std::size_t i, long other) {
     const auto p = static_cast<std::size_t>(result.dimension);
-    const auto j = static_cast<std::size_t>(result.joined[i]);
+    const auto j = static_cast<std::size_t>(other);
     for (std::size_t k = 0; k < p; ++k) result.x[i * p + k] = result.x[j * p + k];
     result.objective[i] = result.objective[j];
     result.decrement[i] = result.decrement[j];
     result.status[i] = result.status[j];
+}
+
+// For each start the first one that is the same to the bit, or -1.
+std::vector<long> earlier_same(const double* starts, long count, int dimension) {
+    const auto bytes = [&](long i) {
+        return std::string_view(reinterpret_cast<const char*>(starts + i * dimension),
+                                static_cast<std::size_t>(dimension) * sizeof(double));
+    };
+    const auto hash = [&](long i) { return std::hash<std::string_view>{}(bytes(i)); };
+    const auto same = [&](long i, long j) { return bytes(i) == bytes(j); };
+    std::unordered_set<long, decltype(hash), decltype(same)> seen(64, hash, same);
+    std::vector<long> earlier(static_cast<std::size_t>(count), -1);
+    for (long i = 0; i < count; ++i) {
+        const auto [first, is_new] = seen.insert(i);
+        if (!is_new) earlier[static_cast<std::size_t>(i)] = *first;
+    }
+    return earlier;
 }
 
 // What a start of the present batch came to.
@@ -103,18 +123,23 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
     result.status.assign(n, static_cast<int>(Status::not_run));
     result.evaluations.assign(n, 0);
     result.joined.assign(n, -1);
+    result.repeats = early_stop ? earlier_same(starts, count, p) : std::vector<long>(n, -1);
 
-    WorkerPool pool(objective, options, threads, count, monitor);
     Paths paths(p);
     Ends ends(objective, result);
     std::vector<Followed> batch;
     std::vector<Claim> claims(early_stop ? n : 0);  // that starts were stopped for
-    std::vector<long> queue(n);
+    std::vector<long> queue;
     const long stride = spreading_stride(count);
-    for (long task = 0; task < count; ++task)
-        queue[static_cast<std::size_t>(task)] = static_cast<long>(
-            static_cast<std::uint64_t>(task) * static_cast<std::uint64_t>(stride) %
-            static_cast<std::uint64_t>(count));
+    for (long task = 0; task < count; ++task) {
+        const auto start =
+            static_cast<std::uint64_t>(task) * static_cast<std::uint64_t>(stride) % n;
+        if (result.repeats[start] < 0)
+            queue.push_back(static_cast<long>(start));
+        else
+            monitor.finished_one();
+    }
+    WorkerPool pool(objective, options, threads, static_cast<long>(queue.size()), monitor);
     // What a batch knows is what the batches before it found, whatever thread found it first.
     for (std::size_t begin = 0, end = 0; begin < queue.size() && !monitor.stopped(); begin = end) {
         end = std::min(queue.size(), begin + std::clamp(begin, first_batch, most_in_batch));
@@ -152,7 +177,7 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
             if (status == Status::joined) {
                 claims[i] = claim;
                 result.joined[i] = claim.end;
-                share_end(result, i);
+                share_end(result, i, claim.end);
                 paths.add(std::move(path), claim.end, start);
                 continue;
             }
@@ -185,6 +210,12 @@ MultistartResult multistart(const Objective& objective, const double* starts, lo
             }
         }
         if (end < queue.size()) paths.publish(pool.size());
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+        const long other = result.repeats[i];
+        if (other < 0) continue;
+        const auto status = static_cast<Status>(result.status[static_cast<std::size_t>(other)]);
+        if (status != Status::not_run && status != Status::interrupted) share_end(result, i, other);
     }
     result.interrupted = monitor.stopped();
     return result;

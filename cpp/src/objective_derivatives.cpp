@@ -79,9 +79,8 @@ void ObjectiveEvaluator::add_derivatives(Lane& lane, int c, bool bend, bool curv
         const RowLayout::Block& block = objective_.layout().blocks()[index(b)];
         const int n = block.size;
         bring_residuals(lane, b);
-        if (curvature || !bent_)
-            slopes(lane, block, bend ? lane.bend.data() : nullptr,
-                   curvature ? lane.curvature.data() : nullptr);
+        slopes(lane, block, bend ? lane.bend.data() : nullptr,
+               curvature ? lane.curvature.data() : nullptr);
         if (exact) {
             lane.evaluator.add_term_curvature(b, lane.slope.data(), lane.second_gram.data());
             k.scale(n, -1.0, lane.slope.data(), lane.curvature.data(), true);

@@ -120,13 +120,15 @@ double ObjectiveEvaluator::tail_sum() {
     });
 }
 
-// Slopes of the loss in a block, in lane.slope, and what else is not null. Returns the loss where there
-// is bend, without tails.
+// Slopes of the loss in a block, in lane.slope, and what else is not null, but for what is still there.
+// Returns the loss where bend is found, without tails.
 double ObjectiveEvaluator::slopes(Lane& lane, const RowLayout::Block& block, double* bend,
                                   double* curvature) {
-    const double value = kernels::active().loss_slopes(block.size, &loss_, lane.u.data(),
-                                                       counted(lane, block, weight_),
-                                                       lane.slope.data(), bend, curvature);
+    if (bent_ && !curvature) return 0.0;
+    double* slope = bent_ ? nullptr : lane.slope.data();
+    if (bent_) bend = nullptr;
+    const double value = kernels::active().loss_slopes(
+        block.size, &loss_, lane.u.data(), counted(lane, block, weight_), slope, bend, curvature);
     if (!has_tails()) return value;
     const Tail tail(loss_);
     const double* side = objective_.side().data() + block.begin;
@@ -135,7 +137,7 @@ double ObjectiveEvaluator::slopes(Lane& lane, const RowLayout::Block& block, dou
         if (side[i] == 0.0) continue;
         Tail::Term t;
         if (w[i] != 0.0) t = tail.at(lane.u[index(i)], side[i]);
-        lane.slope[index(i)] = w[i] * t.slope;
+        if (slope) slope[i] = w[i] * t.slope;
         if (bend) bend[i] = t.value > 0.0 ? w[i] * t.slope * t.slope / (2.0 * t.value) : 0.0;
         if (curvature) curvature[i] = w[i] * t.curvature;
     }

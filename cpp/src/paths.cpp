@@ -33,15 +33,6 @@ double share_of_way(double high, double low, double height) {
 
 }  // namespace
 
-void Paths::clear() {
-    one_end_ = true;
-    first_end_ = -1;
-    trust_ = 1.0;
-    sections_.clear();
-    claims_.clear();
-    added_.clear();
-}
-
 double Paths::nearness_to_others() const { return trust_ * near_others; }
 
 // Calls at(section, before, t) for every section that the path passes: t of the way from point

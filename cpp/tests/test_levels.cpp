@@ -1,5 +1,6 @@
 // Levels are those of least squared relative error, whatever the weights, or a small share.
 #include <lawfit/search/levels.hpp>
+#include <lawfit/search/multistart.hpp>
 
 #include "check.hpp"
 #include "problems.hpp"
@@ -38,6 +39,13 @@ struct Case {
                          bounds);
     }
 
+    // A ridge of 1e-9 on terms that together are about the target, for each of three levels.
+    double slack() const {
+        double total = 0.0;
+        for (const double w : weight) total += w;
+        return 3e-9 * total;
+    }
+
     // Half the sum that levels minimise, with the coefficients multiplied by c. x: E, A, B, alpha, beta
     double misfit(const Vector& x, const Vector& c) const {
         double total = 0.0;
@@ -69,14 +77,14 @@ void least_misfit() {
             CHECK(x.tail(2) == start.tail(2));
             const Vector ones = Vector::Ones(5);
             const double here = c.misfit(x, ones);
-            CHECK(here >= least - 1e-9);
-            if (here > least + 1e-9) continue;  // a share of 1 % was kept
+            CHECK(here >= least - c.slack());
+            if (here > least + c.slack()) continue;  // a share of 1 % was kept
             ++inner;
             for (int l = 0; l < 3; ++l)
                 for (const double factor : {0.0, 0.5, 0.99, 1.01, 2.0}) {
                     Vector other = ones;
                     other[l] = factor;
-                    CHECK(c.misfit(x, other) >= here - 1e-9);
+                    CHECK(c.misfit(x, other) >= here - c.slack());
                 }
         }
     }
@@ -96,7 +104,7 @@ void exponents_of_the_truth_give_its_levels() {
     Levels levels(objective);
     Vector x(5);
     x << 3.0, 0.0, 1.0, chinchilla_truth[3], chinchilla_truth[4];
-    CHECK(levels.choose(x) < 1e-9);
+    CHECK(levels.choose(x) < c.slack());
     for (int l = 0; l < 3; ++l)
         CHECK_CLOSE(x[l], chinchilla_truth[static_cast<std::size_t>(l)], 1e-5);
 }
@@ -125,14 +133,14 @@ void held_terms() {
             CHECK(x.tail(is_fixed ? 2 : 3) == start.tail(is_fixed ? 2 : 3));
             parameters.find(x, 0, 5, all.data());
             const double here = c.misfit(all, Vector::Ones(5));
-            CHECK(here >= least - 1e-9);
-            if (here > least + 1e-9) continue;
+            CHECK(here >= least - c.slack());
+            if (here > least + c.slack()) continue;
             ++inner;
             for (int l = is_fixed ? 1 : 0; l < (is_fixed ? 3 : 1); ++l)
                 for (const double factor : {0.99, 1.01}) {
                     Vector other = Vector::Ones(5);
                     other[l] = factor;
-                    CHECK(c.misfit(all, other) >= here - 1e-9);
+                    CHECK(c.misfit(all, other) >= here - c.slack());
                 }
         }
         CHECK(inner > 20);
@@ -165,6 +173,38 @@ void limits() {
     CHECK(!Levels(other).exist());
 }
 
+// Points move to their levels where F falls, also from where it is infinite, and else stay.
+void chosen_where_lower() {
+    const Case c(true, 0.01);
+    Philox random(11, 0);
+    const long count = 40;
+    std::vector<double> points;
+    for (long i = 0; i < count; ++i)
+        for (int k = 0; k < 5; ++k)
+            points.push_back(k < 3 ? 12.0 * uniform(random) - 1.0 : 0.05 + uniform(random));
+    points[1] = 800.0;
+    std::vector<double> moved = points, levels = points;
+    Monitor monitor;
+    choose_levels(c.objective, moved.data(), count, 2, monitor);
+    screen(c.objective, levels.data(), count, 1, monitor);
+    for (std::size_t i = 0; i < levels.size(); ++i)
+        if (levels[i] != points[i])
+            levels[i] =
+                std::min(std::round(1024.0 * levels[i]) / 1024.0, i % 5 == 0 ? 0.01 : infinity);
+    const std::vector<double> before = values_at(c.objective, points.data(), count, 1, monitor);
+    const std::vector<double> after = values_at(c.objective, levels.data(), count, 1, monitor);
+    int lower = 0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+        const bool is_lower = after[i] < before[i];
+        lower += is_lower;
+        const std::vector<double>& expected = is_lower ? levels : points;
+        CHECK(std::equal(moved.begin() + 5 * static_cast<long>(i),
+                         moved.begin() + 5 * static_cast<long>(i + 1),
+                         expected.begin() + 5 * static_cast<long>(i)));
+    }
+    CHECK(lower > 30);
+}
+
 }  // namespace
 
 void run_tests() {
@@ -172,4 +212,5 @@ void run_tests() {
     held_terms();
     exponents_of_the_truth_give_its_levels();
     limits();
+    chosen_where_lower();
 }

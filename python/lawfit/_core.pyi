@@ -18,6 +18,7 @@ class MultistartResult(TypedDict):
     status: Ints
     evaluations: Ints
     joined: Ints  # the start whose way was met and whose end is given, or -1
+    repeats: Ints  # an earlier start at the same point, whose end is given, or -1
     checked: int
     refuted: int
     interrupted: bool
@@ -153,6 +154,8 @@ class Objective:
     def values_at(self, points: ArrayLike, threads: int = 0) -> Floats: ...
     # Points with coefficients that fit their exponents, and of each a number, the least the best.
     def screen(self, points: ArrayLike, threads: int = 0) -> tuple[Floats, Floats]: ...
+    # Points with such coefficients where the objective is less with them.
+    def choose_levels(self, points: ArrayLike, threads: int = 0) -> Floats: ...
 
 def multistart(
     objective: Objective,

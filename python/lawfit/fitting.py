@@ -119,6 +119,10 @@ def fit(
         columns of an array are the free parameters in the order in which the formula names them.
         The name of a protocol: its starts. All levels of ``E[family]`` start from one value: drawn
         once, or given as E; given as ``E[wiki]``, ``E[c4]``, ... they start from their own.
+
+        Given points begin with other coefficients where that lowers the objective: under log
+        residuals those of a sum of powers follow from its exponents by linear least squares, so
+        that points which differ in them alone are one start.
     protocol : str, optional
         A published recipe (`lawfit.protocols`): sets residual, loss, scale, fixed, tied, bounds,
         where and starts that are not given. `lawfit.protocol(name).law` is the law it is made for.
@@ -132,7 +136,8 @@ def fit(
         Seed of the starts. The same seed gives the same bits.
     early_stop : bool
         Whether a start that meets the way of an earlier one is stopped there and counted to that
-        one's minimum (`Starts.joined` says how many were). Every eighth, later every 64th and of
+        one's minimum (`Starts.joined` says how many were), and one that is the same point as an
+        earlier one is not run (`Starts.repeated`). Every eighth, later every 64th and of
         very many every 256th, that could be stopped is followed to its end as a check
         (`Starts.checked`, `Starts.refuted`). Where one ends elsewhere, or at a new minimum, the
         starts that were stopped near its way are run again; where a second one (or a thousandth of
@@ -234,13 +239,13 @@ def fit(
     while automatic and _wants_more(problem, raw):
         more = problem.draw_starts(len(points), seed, workers, first=len(points))
         found = run(more)
-        found["joined"] = np.where(found["joined"] >= 0, found["joined"] + len(points), -1)
+        _shift(found, len(points))
         points = np.concatenate([points, more])
         once: dict[str, Any] = {"interrupted": found.pop("interrupted")}
         once |= {name: found.pop(name) + raw[name] for name in ("checked", "refuted")}
         raw = {k: np.concatenate([raw[k], v]) for k, v in found.items()} | once
     best = _best(problem, raw)
-    if best is not None and raw["joined"][best] >= 0 and not raw["interrupted"]:
+    if best is not None and _shares(raw)[best] and not raw["interrupted"]:
         _follow(problem, objective, raw, points, best)
     result = _assemble(problem, best, raw, points, seed, omitted, time.perf_counter() - begun)
     if raw["interrupted"]:
@@ -365,7 +370,7 @@ def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
         if isinstance(starts, Sequence) and all(isinstance(p, Mapping) for p in starts):
             starts = [problem.groups.by_level(p) for p in starts]
         columns = starts_from_points(starts, problem.free)
-    return problem.to_coordinates(columns)
+    return problem.choose_levels(problem.to_coordinates(columns), threads)
 
 
 def _wants_more(problem: Problem, raw: Mapping[str, Any]) -> bool:
@@ -396,6 +401,7 @@ def _report(problem: Problem, raw: Mapping[str, Any]) -> Starts:
         _succeeded(raw),
         status != _NOT_RUN,
         _reference(problem),
+        repeated=raw["repeats"] >= 0,
         joined=int(np.sum(raw["joined"] >= 0)),
         checked=int(raw["checked"]),
         refuted=int(raw["refuted"]),
@@ -435,6 +441,17 @@ def _follow(
             raw[name][start] = own[name][0]
 
 
+def _shares(raw: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Return which starts have the end of another."""
+    return np.asarray((raw["joined"] >= 0) | (raw["repeats"] >= 0))
+
+
+def _shift(raw: dict[str, Any], offset: int | NDArray[np.int_]) -> None:
+    """Add the number of the first start to the numbers of starts that are named."""
+    for name in ("joined", "repeats"):
+        raw[name] = np.where(raw[name] >= 0, raw[name] + offset, -1)
+
+
 def _run_elsewhere(
     executor: Executor, data: Any, starts: Floats, threads: int, report: Any
 ) -> dict[str, Any]:
@@ -447,10 +464,11 @@ def _run_elsewhere(
     empty = {
         "x": np.full(starts.shape[1], np.nan), "objective": np.nan, "decrement": np.nan,
         "status": _NOT_RUN, "evaluations": 0, "joined": -1,
+        "repeats": -1,
     }  # fmt: skip
     raw = join(outcome.results, parts, empty)
     offset = np.repeat([part.start for part in parts], sizes)
-    raw["joined"] = np.where(raw["joined"] >= 0, raw["joined"] + offset, -1)
+    _shift(raw, offset)
     for name in ("checked", "refuted"):
         raw[name] = sum(int(r[name]) for r in outcome.results if r is not None)
     return raw | {"interrupted": outcome.interrupted}

@@ -46,14 +46,15 @@ class Starts:
     Parameters
     ----------
     n : int
-        Starts that were run.
+        Starts that were run, with those that repeat another.
     hits : int
         Starts that ended within 1e-6 (relative) of the best objective.
     basins : int
         Distinct minima among the starts that converged.
     missed : float
         Estimated chance that one more start would end in a minimum not seen so far (Good and
-        Turing: minima seen once, per start, with one added for caution).
+        Turing: minima seen once, per start, with one added for caution). Repeated starts tell
+        nothing new and are not counted.
     joined : int
         Starts that were stopped where they met the way of an earlier one and share its end.
     checked : int
@@ -61,6 +62,9 @@ class Starts:
     refuted : int
         The same, but they ended elsewhere: what is wrong about `refuted / (checked + refuted)` of
         the `joined` starts, except those whose claims were withdrawn for it and that ran again.
+    repeated : int
+        Starts at the same point as an earlier one, whose end they have: given starts that differed
+        only in coefficients which are chosen by linear least squares.
     table : tuple of (float, int)
         Objective and number of starts of each minimum, best first, at most 20.
     """
@@ -72,7 +76,14 @@ class Starts:
     joined: int = 0
     checked: int = 0
     refuted: int = 0
+    repeated: int = 0
     table: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def counted(self) -> str:
+        """The number of starts in words, and how many differ where some repeat others."""
+        differ = f" ({self.n - self.repeated} different)" if self.repeated else ""
+        return f"{self.n} starts{differ}"
 
     @classmethod
     def from_objectives(
@@ -81,30 +92,32 @@ class Starts:
         succeeded: NDArray[np.bool_],
         was_run: NDArray[np.bool_],
         reference: float,
+        repeated: NDArray[np.bool_],
         joined: int = 0,
         checked: int = 0,
         refuted: int = 0,
     ) -> Starts:
         """Group final objectives; `reference` is added to their size when they may be near zero."""
-        n = int(was_run.sum())
+        n, repeats = int(was_run.sum()), int((was_run & repeated).sum())
         finite = objective[np.isfinite(objective)]
         if not finite.size:
-            return cls(n, 0, 0, 1.0, joined, checked, refuted)
+            return cls(n, 0, 0, 1.0, joined, checked, refuted, repeats)
         best = float(finite.min())
         hits = int(np.sum(finite <= best + SAME_BASIN * max(abs(best), reference)))
         groups: list[tuple[float, int]] = []
-        ranked = np.sort(objective[succeeded])
-        at = 0
+        order = np.flatnonzero(succeeded)[np.argsort(objective[succeeded], kind="stable")]
+        ranked, own = objective[order], np.cumsum(~repeated[order])
+        at = once = 0
         while at < len(ranked):
             value = float(ranked[at])
             limit = value + SAME_BASIN * max(abs(value), reference)
             after = int(np.searchsorted(ranked, limit, side="right"))
             groups.append((value, after - at))
+            once += int(own[after - 1] - (own[at - 1] if at else 0)) == 1
             at = after
-        once = sum(1 for _, count in groups if count == 1)
-        missed = min(1.0, (once + 1) / (n + 1))
+        missed = min(1.0, (once + 1) / (n - repeats + 1))
         table = tuple(groups[:20])
-        return cls(n, hits, len(groups), missed, joined, checked, refuted, table)
+        return cls(n, hits, len(groups), missed, joined, checked, refuted, repeats, table)
 
 
 @dataclass(frozen=True)
@@ -330,7 +343,7 @@ class Fit:
             lines.append(f"  {name:<{width}}  {value:.8g}{kind}")
         lines.append(f"objective {self.objective:.12g}: {self.message}")
         lines.append(
-            f"{s.hits} of {s.n} starts reached it; {s.basins} distinct "
+            f"{s.hits} of {s.counted} reached it; {s.basins} distinct "
             f"minim{'um' if s.basins == 1 else 'a'}; chance that another start finds a new one: "
             f"{s.missed:.2g}"
         )
@@ -365,6 +378,7 @@ class Fit:
                 "joined": self.starts.joined,
                 "checked": self.starts.checked,
                 "refuted": self.starts.refuted,
+                "repeated": self.starts.repeated,
                 "table": [[from_number(value), count] for value, count in self.starts.table],
             },
             "seed": self.seed,
@@ -447,7 +461,9 @@ def _read(data: Entries) -> Fit:
             starts.number("missed"),
             starts.count("joined"),
             starts.count("checked"),
-            starts.count("refuted") if "refuted" in starts else 0,  # not in older files
+            # Not in older files.
+            starts.count("refuted") if "refuted" in starts else 0,
+            starts.count("repeated") if "repeated" in starts else 0,
             tuple(
                 (to_number(value, "starts.table"), starts._count(count, "table"))
                 for value, count in starts.items("table")

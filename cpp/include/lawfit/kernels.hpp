@@ -120,8 +120,8 @@ struct KernelTable {
     // sum w rho(u)
     double (*loss_value)(int n, const LossSpec* loss, const double* u, const double* w);
     // slope = w rho'(u); bend = w rho'(u)^2 / (2 rho(u)), the Gauss-Newton weight of the
-    // signed-root-loss residual; curvature = w rho''(u). Bend and curvature may be null. Returns
-    // sum w rho(u) where there is bend.
+    // signed-root-loss residual; curvature = w rho''(u). Those that are null are left out; there
+    // is no bend without slope. Returns sum w rho(u) where there is bend.
     double (*loss_slopes)(int n, const LossSpec* loss, const double* u, const double* w,
                           double* slope, double* bend, double* curvature);
 

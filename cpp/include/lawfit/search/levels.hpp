@@ -50,4 +50,8 @@ private:
 std::vector<double> screen(const Objective& objective, double* points, long count, int threads,
                            Monitor& monitor);
 
+// Moves each of `count` points to its levels, to 1/1024, where F is less there. points: as in screen()
+void choose_levels(const Objective& objective, double* points, long count, int threads,
+                   Monitor& monitor);
+
 }  // namespace lawfit

@@ -17,7 +17,8 @@ struct MultistartResult {
     std::vector<double> decrement;
     std::vector<int> status;
     std::vector<int> evaluations;
-    std::vector<long> joined;  // the start whose way was met and whose end is given, or -1
+    std::vector<long> joined;   // the start whose way was met and whose end is given, or -1
+    std::vector<long> repeats;  // an earlier start at the same point, whose end is given, or -1
     // Starts that could have stopped early and went on, by whether they ended as predicted; since all
     // claims were withdrawn, where they were.
     long checked = 0, refuted = 0;
@@ -25,7 +26,8 @@ struct MultistartResult {
 };
 
 // starts: (count, dimension) row-major. Every start is followed to its end or, with early_stop, until
-// it meets the way of an earlier one (paths.hpp), whose end it then shares. Some are followed to their
+// it meets the way of an earlier one (paths.hpp), whose end it then shares; one that is an earlier start
+// to the bit is not run at all. Some are followed to their
 // ends all the same. Where one ends elsewhere, or at an end not seen before, the claims that would not be
 // made with its path known are withdrawn and their starts run again; where claims prove wrong too often,
 // all are, and nearness is judged more strictly. Results are the same bits for any number of threads.

@@ -39,7 +39,6 @@ public:
     // like: the starts that look for paths minimise not the same function but one like it, so that
     // where ways part has moved: none with another end may be within a step.
     explicit Paths(int dimension, bool like = false) : dimension_(dimension), like_(like) {}
-    void clear();
 
     // The first `points` of the path of a start, `owner`, and the number of the end it came to.
     void add(Path path, long end, long owner = -1, std::size_t points = SIZE_MAX);
