@@ -27,7 +27,7 @@ class Solved:
     objective: np.ndarray
     evaluations: np.ndarray
     status: list[str]
-    joined: np.ndarray  # the start whose way was met and whose end is given, or -1
+    joined: np.ndarray  # the start whose way was met or point repeated, whose end is given, or -1
     seconds: float
 
 
@@ -68,7 +68,7 @@ def objective(
     return bound.objective(np.ascontiguousarray(points[:, order])), order
 
 
-def fit(problem: Problem, starts: np.ndarray, threads: int) -> lf.Fit:
+def fit(problem: Problem, starts: np.ndarray, threads: int, early_stop: bool = True) -> lf.Fit:
     """Call `lawfit.fit` as a user does."""
     return lf.fit(
         problem.law,
@@ -78,22 +78,32 @@ def fit(problem: Problem, starts: np.ndarray, threads: int) -> lf.Fit:
         loss=problem.loss,
         tied=problem.tied,
         starts=problem.natural(starts),
+        early_stop=early_stop,
         threads=threads,
     )
 
 
-def solve(problem: Problem, starts: np.ndarray, threads: int, early_stop: bool = True) -> Solved:
-    """Run the core's multi-start, which tells what became of every start."""
+def solve(
+    problem: Problem,
+    starts: np.ndarray,
+    threads: int,
+    early_stop: bool = True,
+    choose_levels: bool = True,
+) -> Solved:
+    """Run the core's multi-start as `lawfit.fit` does; it tells what became of every start."""
     core, order = objective(problem, starts)
     points = np.ascontiguousarray(starts[:, order])
     begun = time.perf_counter()
+    if choose_levels:
+        points = core.choose_levels(points, threads)
     raw = _core.multistart(core, points, TOLERANCE, MAX_EVALUATIONS, early_stop, threads, None)
     seconds = time.perf_counter() - begun
     x = np.empty_like(raw["x"])
     x[:, order] = raw["x"]
     names = [name for name, _, _ in _core.statuses]
     status = [names[s] for s in raw["status"]]
-    return Solved(x, raw["objective"], raw["evaluations"], status, raw["joined"], seconds)
+    joined = np.maximum(raw["joined"], raw["repeats"])
+    return Solved(x, raw["objective"], raw["evaluations"], status, joined, seconds)
 
 
 def evaluations(problem: Problem) -> Any:

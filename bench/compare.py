@@ -12,7 +12,7 @@ import numpy as np
 
 import adapter
 import machine
-from methods import METHODS
+from methods import FOLLOWED, METHODS
 from outcome import UnavailableError
 from problem import Problem
 
@@ -67,7 +67,7 @@ def _run(problem: Problem, name: str, most: int, quick: bool) -> dict[str, Any]:
     status = outcome.status
     if name.startswith("lawfit"):
         # lawfit.fit keeps a summary of its starts; the core tells how each ended.
-        solved = _ends(problem, len(starts))
+        solved = _ends(problem, len(starts), early_stop=name != FOLLOWED)
         status, ends = solved.status, solved.x
     else:
         ends = outcome.x
@@ -112,15 +112,15 @@ def _judge(problem: Problem, ends: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(found), found, np.inf)
 
 
-_solved: dict[tuple[str, int], adapter.Solved] = {}
+_solved: dict[tuple[str, int, bool], adapter.Solved] = {}
 
 
-def _ends(problem: Problem, count: int) -> adapter.Solved:
+def _ends(problem: Problem, count: int, early_stop: bool) -> adapter.Solved:
     """Return where the first `count` sampled starts end; the same for any number of threads."""
-    key = (problem.name, count)
+    key = (problem.name, count, early_stop)
     if key not in _solved:
         starts = problem.sample(count / len(problem.starts))
-        _solved[key] = adapter.solve(problem, starts, 2)
+        _solved[key] = adapter.solve(problem, starts, 2, early_stop)
     return _solved[key]
 
 

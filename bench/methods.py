@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -37,9 +38,9 @@ class Method:
     about: str
 
 
-def lawfit(problem: Problem, starts: np.ndarray, threads: int) -> Outcome:
+def lawfit(problem: Problem, starts: np.ndarray, threads: int, early_stop: bool = True) -> Outcome:
     """lawfit.fit as a user calls it, table and starts included."""
-    fit = adapter.fit(problem, starts, threads)
+    fit = adapter.fit(problem, starts, threads, early_stop)
     return Outcome(
         x=problem.coordinates(fit.params)[None, :],
         status=[fit.status],
@@ -69,9 +70,14 @@ def _peer(
 
 
 ALL = 10**9
+FOLLOWED = "lawfit, every start followed"
 METHODS: dict[str, Method] = {
     "lawfit, 2 threads": Method(lawfit, ALL, 2, "published", "lawfit.fit, defaults"),
     "lawfit, 1 thread": Method(lawfit, ALL, 1, "published", "lawfit.fit, defaults"),
+    FOLLOWED: Method(
+        partial(lawfit, early_stop=False), 450, 1, "published",
+        "lawfit.fit(early_stop=False): none helps another",
+    ),
     "SciPy L-BFGS-B, finite differences": _peer(
         "scipy_solvers", "lbfgs_published", 90, 1, "published",
         "minimize, default tolerances: the protocol of most papers",

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--problem", action="append", choices=PROBLEMS, help="default: all")
     parser.add_argument("--method", action="append", choices=METHODS, help="default: all")
     parser.add_argument("--starts", type=int, default=10**9, help="at most so many for each peer")
-    parser.add_argument("--full", action="store_true", help="all 4,050,000 Gemstones starts: hours")
+    parser.add_argument("--full", action="store_true", help="all 4,050,000 Gemstones starts")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import functools
 import shutil
 import subprocess
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,9 @@ TERMINATION = ("CONVERGENCE", "NO_CONVERGENCE", "FAILURE", "USER_SUCCESS", "USER
 def _program() -> Path:
     if shutil.which("cmake") is None:
         raise UnavailableError("cmake is not installed")
-    build = Path(tempfile.gettempdir()) / "lawfit-bench-ceres"
+    # CMake refuses a folder that was made for another checkout.
+    name = f"lawfit-bench-ceres-{zlib.crc32(str(SOURCE).encode()):08x}"
+    build = Path(tempfile.gettempdir()) / name
     for command in (
         ["cmake", "-S", str(SOURCE), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release"],
         ["cmake", "--build", str(build)],
