@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .style import COLORS, axes_for, color_scale, label, layout_of, log_axis, short, styled, symbol
+from .style import COLORS, axes_for, color_scale, label, log_axis, panels, short, styled, symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,13 +40,8 @@ def frontier(
     skipped = {along, "cost"}
     listed = {n for n in result.table if n not in ("loss", "cost") and _listed(result, n)}
     names = [n for n in result.table if n not in skipped and n != "loss"] + ["loss"]
-    rows, columns = layout_of(len(names), 3)
     with styled() as plt:
-        _, axes = plt.subplots(
-            rows, columns, figsize=(3.5 * columns, 2.8 * rows), squeeze=False, sharex=True
-        )
-        for ax in axes.ravel()[len(names) :]:
-            ax.axis("off")
+        axes = panels(plt, len(names), (3.5, 2.8), most=3, sharex=True)
         for ax, name in zip(axes.ravel(), names, strict=False):
             values = result.table[name]
             shown = [values]
@@ -65,7 +60,7 @@ def frontier(
                 log_axis(ax, "y", np.concatenate(shown))
             log_axis(ax, "x", result.at)
         for k, ax in enumerate(axes.ravel()[: len(names)]):
-            if k + columns >= len(names):  # nothing below
+            if k + axes.shape[1] >= len(names):  # nothing below
                 ax.set_xlabel(label(result.by))
                 ax.tick_params(axis="x", labelbottom=True)
     return np.asarray(axes.ravel()[: len(names)])

@@ -88,6 +88,24 @@ def layout_of(count: int, most: int = 4) -> tuple[int, int]:
     return rows, columns
 
 
+def panels(
+    plt: Any,
+    count: int,
+    size: tuple[float, float],
+    *,
+    most: int = 4,
+    least_width: float = 0.0,
+    **shared: bool,
+) -> Any:
+    """Return the axes of a new figure of so many panels of `size` inches, shape (rows, columns)."""
+    rows, columns = layout_of(count, most)
+    figsize = max(size[0] * columns, least_width), size[1] * rows
+    _, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False, **shared)
+    for ax in axes.ravel()[count:]:
+        ax.axis("off")
+    return axes
+
+
 def figure_of(ax: Axes) -> Figure:
     """Return the figure that axes are on."""
     figure = ax.get_figure()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..tables import named
 from ..uncertainty.contour import contours as regions_of
-from .style import COLORS, FAINT, is_wide, layout_of, log_axis, styled, symbol
+from .style import COLORS, FAINT, is_wide, log_axis, panels, styled, symbol
 
 if TYPE_CHECKING:
     from ..result import Fit
@@ -106,13 +106,8 @@ def profiles(found: Mapping[str, Profile], *, confidence_level: float = 0.95) ->
     ndarray of Axes, shape (parameters,)
     """
     names = list(found)
-    rows, columns = layout_of(len(names))
     with styled() as plt:
-        _, axes = plt.subplots(
-            rows, columns, figsize=(2.9 * columns, 2.5 * rows), squeeze=False, sharey=True
-        )
-        for ax in axes.ravel()[len(names) :]:
-            ax.axis("off")
+        axes = panels(plt, len(names), (2.9, 2.5), sharey=True)
         for ax, name in zip(axes.ravel(), names, strict=False):
             profile = found[name]
             low, high = profile.interval(confidence_level)
@@ -171,13 +166,8 @@ def contours(
     if pairs is None:
         pairs = _strongest(fit)
     each = regions_of(fit, pairs, sorted(confidence_levels, reverse=True), points=points)
-    rows, columns = layout_of(len(pairs))
     with styled() as plt:
-        _, axes = plt.subplots(
-            rows, columns, figsize=(max(3.0 * columns, 3.6), 2.8 * rows), squeeze=False
-        )
-        for ax in axes.ravel()[len(pairs) :]:
-            ax.axis("off")
+        axes = panels(plt, len(pairs), (3.0, 2.8), least_width=3.6)
         for ax, (first, second), regions in zip(axes.ravel(), pairs, each, strict=False):
             for k, found in enumerate(regions):
                 line = found.points[np.isfinite(found.points).all(axis=1)]

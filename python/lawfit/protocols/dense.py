@@ -32,6 +32,13 @@ _HOFFMANN_GRID = Grid(
     B=_exp(*_LOG_SCALES),
     beta=_EXPONENTS,
 )
+_MISFITTING_GRID = Grid(
+    E=_exp(*_LOG_IRREDUCIBLE[:-1]),
+    A=_exp(*_LOG_SCALES[:-1]),
+    alpha=_EXPONENTS[:-1],
+    B=_exp(*_LOG_SCALES[:-1]),
+    beta=_EXPONENTS[:-1],
+)
 _DIFFERENCES = Optimiser(
     "SciPy's L-BFGS-B with finite differences and default tolerances", "L-BFGS-B"
 )
@@ -159,13 +166,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         _MISFITTING,
         "log",
         Huber(1e-3),
-        Grid(
-            E=_exp(*_LOG_IRREDUCIBLE[:-1]),
-            A=_exp(*_LOG_SCALES[:-1]),
-            alpha=_EXPONENTS[:-1],
-            B=_exp(*_LOG_SCALES[:-1]),
-            beta=_EXPONENTS[:-1],
-        ),
+        _MISFITTING_GRID,
         _DIFFERENCES,
         rows="Final checkpoints of 261 runs.",
         aggregation="The spread of the starts that converged, printed as standard errors.",
@@ -180,13 +181,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         _MISFITTING,
         "log",
         Huber(1e-3),
-        Grid(
-            E=_exp(*_LOG_IRREDUCIBLE[:-1]),
-            A=_exp(*_LOG_SCALES[:-1]),
-            alpha=_EXPONENTS[:-1],
-            B=_exp(*_LOG_SCALES[:-1]),
-            beta=_EXPONENTS[:-1],
-        ),
+        _MISFITTING_GRID,
         _DIFFERENCES,
         tied=(("alpha", "beta"),),
         rows="Final checkpoints of 261 runs.",

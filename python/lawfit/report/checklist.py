@@ -145,7 +145,7 @@ def _algorithm(m: Material) -> str:
 def _starts(m: Material) -> str:
     s = m.fit.starts
     return (
-        f"{s.n} starts (seed {m.fit.seed}); {s.hits} ended in the best minimum, {s.basins} "
+        f"{s.counted}, seed {m.fit.seed}; {s.hits} ended in the best minimum, {s.basins} "
         f"distinct minim{'um' if s.basins == 1 else 'a'}; chance that one more start finds a new "
         f"one: {s.missed:.2g}"
     )

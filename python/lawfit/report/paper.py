@@ -42,7 +42,7 @@ def methods(m: Material) -> str:
     if f.censored:
         text.append(f"For {f.censored} of the runs only a bound of the target is known.")
     text.append(
-        f"Of {s.n} starts (seed {f.seed}), {s.hits} reached the lowest objective, "
+        f"Of {s.counted} with seed {f.seed}, {s.hits} reached the lowest objective, "
         f"{f.objective:.8g}; {s.basins} distinct minim{'um was' if s.basins == 1 else 'a were'} "
         "found."
     )

@@ -37,7 +37,7 @@ def _summary(m: Material) -> Iterator[Block | Sketch]:
         text += f" Half of its predictions are within {e['median']:.2%} of what was measured"
         text += f", all within {e['largest']:.2%}."
     yield Paragraph(text)
-    agree = f"{s.hits} of {s.n} starts reached the lowest objective"
+    agree = f"{s.hits} of {s.counted} reached the lowest objective"
     others = (
         f"{minima(s.basins - 1)} with a higher objective"
         if s.basins > 1
@@ -214,7 +214,7 @@ def _quality(m: Material) -> Iterator[Block | Sketch]:
 def _starts(m: Material) -> Iterator[Block | Sketch]:
     s = m.fit.starts
     yield Paragraph(
-        f"{s.n} starts; {s.hits} ended within 1e-6 of the lowest objective; "
+        f"{s.counted}; {s.hits} ended within 1e-6 of the lowest objective; "
         f"{minima(s.basins)} in all. {s.joined} starts were stopped where they met the way of an "
         f"earlier one; of {s.checked + s.refuted} such claims that were checked {s.refuted} proved "
         "wrong."
@@ -223,7 +223,7 @@ def _starts(m: Material) -> Iterator[Block | Sketch]:
 
     yield Sketch(
         lambda: plots.starts(m.fit),
-        f"{s.hits} of {s.n} starts reached the best minimum; {minima(s.basins)} in all.",
+        f"{s.hits} of {s.counted} reached the best minimum; {minima(s.basins)} in all.",
         "Minima by how far their objective lies above the best.",
     )
 

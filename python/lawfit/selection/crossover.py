@@ -76,7 +76,7 @@ class Crossover:
     gaps: Floats
 
     def probability(self, place: float | None = None) -> float:
-        """Return the share of draws in which A predicts less than B.
+        """Return the share of draws in which A predicts less than B; nan without draws.
 
         Parameters
         ----------
@@ -88,8 +88,6 @@ class Crossover:
         InputError
             If the place is outside the range that was searched.
         """
-        if not self.draws.size:
-            return math.nan
         if place is None:
             known = self.draws[~np.isnan(self.draws)]
             return float(np.mean((known > 0) & np.isfinite(known))) if known.size else math.nan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +96,7 @@ def known_rows(fit: Fit) -> NDArray[np.bool_]:
 
 
 def prepare(
-    laws: Iterable[Law], runs: Any, target: str | None, options: Mapping[str, Any]
+    laws: Sequence[Law], runs: Any, target: str | None, options: Mapping[str, Any]
 ) -> tuple[Runs, str, dict[str, Any]]:
     """Return the table on which every law can be fitted, the target, and options for `fit`.
 
@@ -117,7 +117,6 @@ def prepare(
         derive=rest.pop("derive", None),
         where=rest.pop("where", None),
     )
-    laws = list(laws)
     targets = dict.fromkeys(law.target for law in laws)
     if target is None and len(targets) > 1:
         raise InputError(

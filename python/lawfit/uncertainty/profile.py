@@ -16,9 +16,9 @@ from ..execution import MAX_EVALUATIONS, TOLERANCE
 from ..tables import named
 from .contributions import problem_of
 from .covariance import active_coordinates, bread_inverse
-from .derived import Quantity, What, standard_error
 from .elimination import QUANTITY, eliminate, linear_formula, solvable
 from .quantiles import check_level, two_sided
+from .quantity import Quantity, What, standard_error
 from .rays import Setting, Side, crossing, lower_at, roots, setting_of
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from ..execution import MAX_EVALUATIONS, TOLERANCE, workers_from
 from .contributions import Contributions, contributions, problem_of
 from .covariance import active_coordinates, bread_inverse, covariance, degrees_of_freedom
 from .covariance import dispersion as estimated_dispersion
-from .derived import Quantity, What, standard_error
 from .quantiles import check_level, two_sided
+from .quantity import Quantity, What, standard_error
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
