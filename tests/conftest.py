@@ -1,10 +1,11 @@
-"""What all tests share: the real data, where it is present, and the option --slow."""
+"""What all tests share: the real data, where it is present, no deadlines, and the option --slow."""
 
 from __future__ import annotations
 
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import lawfit as lf
@@ -16,6 +17,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Tests interrupt themselves and processes of theirs; a shell that runs them in the background
     # has had them ignore that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile(
+    "lawfit", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("lawfit")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,7 +23,6 @@ INSTRUCTION_SETS = tuple(_core.info()["instruction_sets"])
 deterministic = settings(
     derandomize="LAWFIT_EXAMPLES" not in os.environ,
     max_examples=int(os.environ.get("LAWFIT_EXAMPLES", "200")),
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -162,18 +162,24 @@ PYTHON_LAYERS = (
     {"cli"},
     {"__init__", "__main__"},
 )
-# Imports inside a function that go up: the caller's convenience, against the order.
-LAZY_UPWARDS = {
+# Methods that call, for the user's convenience, what is made of their object: the file of the
+# method, and the folder or file that it calls. They import late; nothing else may go up or close
+# a circle.
+CONVENIENCE = {
     ("result", "uncertainty"),  # Fit.bootstrap, Fit.covariance, ...
     ("result", "plots"),  # Fit.plot
     ("result", "report"),  # Fit.report
     ("stages", "uncertainty"),  # StagedFit.bootstrap
-    ("planning", "page"),  # Plan.page
+    ("planning/plan", "planning/flat"),  # Plan.flat
+    ("planning/plan", "planning/frontier"),  # Plan.frontier
+    ("planning/plan", "planning/uncertainty"),  # Plan.draws, Plan.regret, ...
+    ("planning/plan", "page"),  # Plan.page
 }
-# Names for type checkers only, which no run imports.
-TYPING_UPWARDS = {("result", "uncertainty"), ("stages", "uncertainty")}
 # What a module may take from elsewhere when it is imported; everything else waits until it is used.
 THIRD_PARTY = {"cli": {"click"}, "commands": {"click"}, "compat": {"sklearn"}}
+
+
+FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PYTHON_FILES}
 
 
 def module(path: Path) -> str:
@@ -182,7 +188,7 @@ def module(path: Path) -> str:
 
 
 def targets(node: ast.Import | ast.ImportFrom, path: Path) -> Iterator[str]:
-    """Yield what an import statement names: "lawfit.law", or a top-level name of others."""
+    """Yield the names that an import statement gives: "lawfit.law.Law", or those of others."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield alias.name
@@ -190,11 +196,8 @@ def targets(node: ast.Import | ast.ImportFrom, path: Path) -> Iterator[str]:
     package = ("lawfit", *path.relative_to(PACKAGE).parent.parts)
     base = package[: len(package) - node.level + 1] if node.level else ()
     stem = ".".join([*base, *([node.module] if node.module else [])])
-    if stem != "lawfit":
-        yield stem
-        return
-    for alias in node.names:  # from . import name
-        yield f"lawfit.{alias.name}"
+    for alias in node.names:
+        yield f"{stem}.{alias.name}"
 
 
 def imports(path: Path) -> dict[str, set[str]]:
@@ -225,14 +228,18 @@ def rank(of: str) -> int:
     return found
 
 
-def upwards(when: str) -> set[tuple[str, str]]:
-    pairs = {
-        (module(path), used)
-        for path in PYTHON_FILES
-        if module(path) != TWIN
-        for used in own(imports(path)[when])
-    }
-    return {(by, used) for by, used in pairs if rank(used) > rank(by)}
+def used_files(names: set[str]) -> Iterator[str]:
+    """Yield the file that each of our names is from: a module, or the first of a folder."""
+    for parts in (n.split(".")[1:] for n in names if n.startswith("lawfit.")):
+        for end in range(len(parts), 0, -1):
+            file = "/".join(parts[:end])
+            if found := [f for f in (file, f"{file}/__init__") if f in FILES]:
+                yield found[0]
+                break
+
+
+def is_convenience(by: str, used: str) -> bool:
+    return any(by == b and f"{used}/".startswith(f"{u}/") for b, u in CONVENIENCE)
 
 
 def test_every_module_has_its_layer() -> None:
@@ -241,21 +248,42 @@ def test_every_module_has_its_layer() -> None:
     assert set(placed) == {module(path) for path in PYTHON_FILES} - {TWIN} | {"_core"}
 
 
-def test_no_import_goes_up() -> None:
-    assert upwards("import") == set()
+# Names for type checkers are held to the order of those that a run imports.
+KINDS = ("import", "typing", "lazy")
 
 
-def test_late_imports_go_up_only_where_it_is_known() -> None:
-    assert upwards("lazy") == LAZY_UPWARDS
-    assert upwards("typing") == TYPING_UPWARDS
+@pytest.mark.parametrize("when", KINDS)
+def test_no_import_goes_up(when: str) -> None:
+    upwards = {
+        (by, used)
+        for by, path in FILES.items()
+        if module(path) != TWIN
+        for used in used_files(imports(path)[when])
+        if rank(module(FILES[used])) > rank(module(path)) and not is_convenience(by, used)
+    }
+    assert upwards == set()
 
 
 def test_no_circle_of_imports() -> None:
-    graph: dict[str, set[str]] = {}
-    for path in PYTHON_FILES:
-        used = own(imports(path)["import"])
-        graph.setdefault(module(path), set()).update(used - {module(path)})
-    TopologicalSorter(graph).prepare()
+    """Neither of modules when they are imported nor, but for convenience, of files at any time."""
+    modules: dict[str, set[str]] = {}
+    files: dict[str, set[str]] = {}
+    for by, path in FILES.items():
+        found = imports(path)
+        modules.setdefault(module(path), set()).update(own(found["import"]) - {module(path)})
+        used = {f for when in KINDS for f in used_files(found[when])}
+        files[by] = {u for u in used - {by} if not is_convenience(by, u)}
+    TopologicalSorter(modules).prepare()
+    TopologicalSorter(files).prepare()
+
+
+def test_convenience_is_late_and_still_there() -> None:
+    found = {by: imports(FILES[by]) for by, _ in CONVENIENCE}
+    for by, used in CONVENIENCE:
+        late = {u for u in used_files(found[by]["lazy"]) if f"{u}/".startswith(f"{used}/")}
+        assert late, f"{by} does not call {used}"
+    for by, kinds in found.items():
+        assert not [u for u in used_files(kinds["import"]) if is_convenience(by, u)]
 
 
 def test_the_twin_shares_nothing_with_what_it_checks() -> None:

@@ -110,11 +110,33 @@ def test_starts_that_stop_early_change_no_answer(residual: str, loss: str) -> No
     assert fit.starts.basins > 3
     early, full = (fit.bootstrap(150, spread=20, early_stop=early) for early in (True, False))
     assert full.followed == 150
+    assert early.followed == 32 + 15  # no claim was wrong
     assert full.disagreement > 0.02
     np.testing.assert_allclose(early.objective, full.objective, rtol=1e-6)
     alone = fit.bootstrap(150, spread=0)
     beaten = full.objective < alone.objective * (1.0 - 1e-6)
     assert full.disagreement == early.disagreement == np.mean(beaten)
+
+
+@pytest.mark.parametrize("seed", [13, 182, 387])
+def test_draws_are_followed_once_a_claim_has_failed(seed: int) -> None:
+    """Few rows: minima move so far that a start's way tells little of where it ends in a draw."""
+    rng = np.random.default_rng(seed)
+    rows = 6 + seed % 4 * 2
+    x = np.sort(rng.uniform(0.0, 6.0, rows))
+    table = {"x": x, "y": np.exp(0.3 * np.sin(2.0 * x) + rng.normal(0.0, 0.25, rows))}
+    fit = lf.fit(WAVE, table, "y", loss="squared", starts=30, rng=seed)
+    early, full = (fit.bootstrap(64, spread=1, early_stop=early) for early in (True, False))
+    assert early.followed == 64
+    again = np.array([k >= 32 and k % 8 > 0 for k in range(64)])
+    np.testing.assert_array_equal(early.objective[again], full.objective[again])
+    # The others have been followed, and looked for the minima that were claimed besides.
+    gained = early.objective < full.objective * (1.0 - 1e-6)
+    np.testing.assert_array_equal(early.objective[~gained], full.objective[~gained])
+    assert gained.any() == (seed != 13)
+    # What the first attempt took counts: at least the warm starts of the draws made again.
+    alone, some = (fit.bootstrap(draws, spread=0).evaluations for draws in (64, 32))
+    assert early.evaluations - full.evaluations > (alone - some) * 28 / 32
 
 
 def test_early_stops_save_evaluations(free_fit: lf.Fit) -> None:
@@ -123,6 +145,16 @@ def test_early_stops_save_evaluations(free_fit: lf.Fit) -> None:
     assert early.evaluations < 0.6 * full.evaluations
     for name, values in early.draws.items():
         np.testing.assert_array_equal(values, full.draws[name])
+
+
+def test_all_evaluations_are_counted(free_fit: lf.Fit) -> None:
+    """Where all starts come to one minimum, early stops cost the ways, once, in followed draws."""
+    ways = [
+        free_fit.bootstrap(n).evaluations - free_fit.bootstrap(n, early_stop=False).evaluations
+        for n in (3, 12)
+    ]
+    assert ways[0] == ways[1] >= 4 * 2  # at least two each of the four spread starts
+    assert free_fit.bootstrap(12, spread=0).evaluations >= 12 * 2
 
 
 def test_bootstrap_without_spread_starts(free_fit: lf.Fit) -> None:

@@ -30,7 +30,7 @@ LOSSES = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4),
     kind=st.sampled_from(["counts", "blocks", "dirichlet", "deletion"]),
@@ -58,7 +58,7 @@ def test_no_unit_beyond_the_last_is_left_out() -> None:
             resampling.draws(1, first, 2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n=st.integers(1, 12),
     kind=st.sampled_from(["residuals", "multipliers"]),

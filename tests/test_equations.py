@@ -147,6 +147,7 @@ def test_the_left_side_names_the_target() -> None:
         "where(t > 1, t**2, 3 * t) + (t < 2) + (not t > 1)",
         "logaddexp(t, 1) + logsumexp(t, 2 * t, 0.5)",
         "2 * t**-0.5 + 3 * (7 * t**2)**-0.3 + 1",
+        "(3 * t)**(0.5 * t) / 2**t",
     ],
 )
 def test_derivatives_of_trees(text: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import lawfit as lf
 from lawfit import reference
+from lawfit.groups import Groups
 from lawfit.problem import Problem, Settings
 
 from .strategies import INSTRUCTION_SETS, deterministic, instruction_set
@@ -114,6 +115,27 @@ def cases(draw: st.DrawFn) -> tuple[Problem, np.ndarray, tuple[Any, ...]]:
     for k, name in enumerate(problem.free):
         x[k] = np.log(values[name]) if problem._is_log(name) else values[name]
     return problem, x, twin_loss
+
+
+def test_segments_are_the_combinations_of_levels() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 4, 60), rng.integers(0, 2, 60)
+    runs = lf.Runs({"a": a, "b": b, "x": np.arange(60.0), "loss": np.ones(60)})
+    groups = Groups(lf.Law("E[a] + A[b] * x").resolved(runs), runs, ["E", "A"])
+    kept = np.flatnonzero(np.arange(60) % 5 > 0)
+    order, count, first = groups.segments(kept)
+    assert sorted(order) == list(range(len(kept)))
+    parts = [kept[part] for part in np.split(order, np.cumsum(count)[:-1])]
+    levels = [{(a[row], b[row]) for row in part} for part in parts]
+    assert all(len(one) == 1 for one in levels)
+    assert len(levels) == len(set.union(*levels)) == 8
+    assert all((np.diff(part) > 0).all() for part in parts)
+    assert all(row in part for row, part in zip(first, parts, strict=True))
+    values = {f"E[{k}]": 10.0 + k for k in range(4)} | {f"A[{k}]": 1.0 * k for k in range(2)}
+    found = groups.in_segments(values, groups.segments(kept))
+    np.testing.assert_array_equal(found, np.column_stack([10.0 + a[first], b[first]]))
+    nothing = Groups(lf.Law("2 * x").resolved(runs), runs, [])
+    assert nothing.in_segments({}, nothing.segments(kept)).shape == (1, 0)
 
 
 @deterministic

@@ -236,7 +236,7 @@ SMOOTH = [
 
 
 @pytest.mark.parametrize("formula", SMOOTH)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(point=st.tuples(*[st.floats(0.2, 3.0)] * 3))
 def test_gradient_is_the_central_difference(
     formula: str, point: tuple[float, float, float]

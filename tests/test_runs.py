@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lawfit.errors import FormulaError, InputError
@@ -124,7 +124,6 @@ def test_reads_single_column(tmp_path):
     np.testing.assert_array_equal(read(write(tmp_path, "loss\n1\n2\n"))["loss"], [1, 2])
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(), st.floats(allow_nan=False), st.integers(-(2**70), 2**70)),
@@ -147,7 +146,6 @@ def test_csv_round_trip_is_bit_equal(tmp_path_factory, rows, delimiter, end):
         assert got.tobytes() == expected.tobytes()
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(

@@ -48,7 +48,7 @@ def contents(result: Any) -> dict[str, Any]:
     }
 
 
-STARTS = ("n", "hits", "basins", "joined", "checked", "refuted")
+STARTS = ("n", "hits", "basins", "joined", "checked", "refuted", "repeated")
 
 
 @st.composite
@@ -95,7 +95,7 @@ def fits(draw: st.DrawFn, fit: lf.Fit) -> lf.Fit:
     )  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_fit_comes_back_to_the_bit(free_fit: lf.Fit, data: st.DataObject) -> None:
     fit = data.draw(fits(free_fit))
@@ -260,7 +260,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_any_entry_of_any_type_is_taken_or_refused(free_fit: lf.Fit, data: st.DataObject) -> None:
     saved = free_fit.to_dict()

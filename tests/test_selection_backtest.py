@@ -12,6 +12,8 @@ import pytest
 import lawfit as lf
 from lawfit.selection import RandomFolds, Rolling, TrainingGrid
 
+from .waves import WAVE, waves
+
 
 @pytest.fixture(scope="module")
 def tested(runs: lf.Runs) -> lf.Backtest:
@@ -61,6 +63,13 @@ def test_the_parts_agree_with_each_other(tested: lf.Backtest) -> None:
     text = str(tested)
     assert all(s.name in text for s in tested.splits)
     assert f"{tested.outside.are:.2%} outside" in text
+    assert f"rank correlation of reach and error {tested.distance_correlation:+.2f}" in text
+    assert {"split", "train", "test"} <= {
+        word for line in text.splitlines() for word in line.split()
+    }
+    numbers = [[str(len(s.train)), str(len(s.test))] for s in tested.splits]
+    rows = [line.split() for line in text.splitlines() if " <= " in line]
+    assert [row[3:5] for row in rows] == numbers
 
 
 def test_the_correlation_is_spearmans(tested: lf.Backtest) -> None:
@@ -81,6 +90,17 @@ def test_splits_start_from_common_points(runs: lf.Runs) -> None:
     assert tested.residual == "linear"
     assert tested.splits[0].fit is not None
     assert tested.splits[0].fit.loss == lf.Squared()
+
+
+def test_splits_take_the_first_hundred_of_automatic_starts() -> None:
+    data, _ = waves(0.1)
+    own = {name: column[data["run"] == 0] for name, column in data.items()}
+    options: dict[str, Any] = {"target": "y", "order": "x", "steps": 1, "loss": "squared"}
+    tested = lf.backtest(WAVE, own, **options)
+    assert tested.whole.starts.n > 100
+    assert [s.fit.starts.n for s in tested.splits if s.fit] == [101]
+    given = lf.backtest(WAVE, own, starts=150, **options)
+    assert [s.fit.starts.n for s in given.splits if s.fit] == [151]
 
 
 def test_settings_go_with_their_rows(runs: lf.Runs) -> None:
@@ -109,6 +129,18 @@ def test_rows_that_are_missing(runs: lf.Runs) -> None:
     assert tested.runs.n == runs.n - 1
 
 
+def test_columns_are_renamed_derived_and_filtered_once(runs: lf.Runs) -> None:
+    table = {"size": runs["N"], "D": runs["D"] / 3, "y": runs["loss"], "k": np.arange(runs.n) % 3}
+    found = lf.backtest(
+        "chinchilla", table, steps=1, columns={"N": "size", "loss": "y"}, derive={"D": "3 * D"},
+        where="k < 2", starts=20,
+    )  # fmt: skip
+    by_hand = lf.backtest("chinchilla", runs.take(np.flatnonzero(table["k"] < 2)), steps=1,
+                          starts=20)  # fmt: skip
+    assert found.whole.objective == pytest.approx(by_hand.whole.objective, rel=1e-9)
+    assert found.outside.are == pytest.approx(by_hand.outside.are, rel=1e-6)
+
+
 def families(noise: float = 0.0) -> dict[str, Any]:
     rng = np.random.default_rng(1)
     n = np.exp(rng.uniform(16, 22, 60))
@@ -122,10 +154,20 @@ def families(noise: float = 0.0) -> dict[str, Any]:
     }
 
 
+def test_rows_without_a_level_or_a_number_are_left_out() -> None:
+    table = families()
+    table["family"] = np.array([None if k == 7 else f for k, f in enumerate(table["family"])])
+    table["N"][30] = np.nan
+    tested = lf.backtest("E[family] + A / N**alpha", table, order="N", steps=1, missing="omit")
+    assert tested.runs.n == 58
+    assert tested.outside.are < 1e-6
+
+
 def test_a_group_is_left_out_at_a_time() -> None:
     tested = lf.backtest("E + A / N**alpha", families(), by="family")
     assert [s.name for s in tested.splits] == ["family = a", "family = b", "family = c"]
     assert math.isnan(tested.splits[0].distance)  # no C and no D
+    assert "rank correlation" not in str(tested)
     # The groups differ by their floor: the lowest is predicted too high, the highest too low.
     assert tested.splits[0].outside.bias > 0 > tested.splits[2].outside.bias
     tested = lf.backtest("E + A / N**alpha", families(), by="family", order="N")
@@ -145,6 +187,13 @@ def test_a_level_that_was_not_seen_cannot_be_predicted() -> None:
     assert tested.outside.are < 1e-8
     tested = lf.backtest("E[family] + A / N**alpha", families(), by="family", fixed={"E": 1.2})
     assert [math.isfinite(s.inside.are) for s in tested.splits] == [True] * 3
+    options: dict[str, Any] = {"fixed": {"E[ax]": 1.0}, "bounds": {"E[bx]": (1.1, 1.3)}}
+    named = families()
+    named["family"] = np.char.add(named["family"], "x")
+    tested = lf.backtest("E[family] + A / N**alpha", named, by="family", **options)
+    assert [math.isfinite(s.inside.are) for s in tested.splits] == [True] * 3
+    tested = lf.backtest("E[family] + A / N**alpha", families(), splitter=[([], [0, 1])])
+    assert tested.splits[0].reason == "no rows to fit"
 
 
 def test_too_few_rows_are_told_in_their_split(runs: lf.Runs) -> None:

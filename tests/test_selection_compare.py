@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from hypothesis import strategies as st
 import lawfit as lf
 from lawfit.cli import run
 from lawfit.selection import akaike_weights, criteria, stacking_weights
+from lawfit.selection.compare import _standard_error
 from lawfit.selection.distributions import chi2_tail, f_tail
+from lawfit.selection.layout import lines
 from lawfit.selection.likelihood import log_normaliser
+from lawfit.selection.refits import Errors, in_space
 
 POWER = "E + A / x**alpha"
 
@@ -138,6 +142,17 @@ def test_sigma_and_weights_in_the_likelihood() -> None:
         assert criteria(one).loglik == pytest.approx(criteria(two).loglik, rel=1e-8)
 
 
+@pytest.mark.parametrize("scale", ["fixed", "fitted"])
+def test_penalties_are_no_part_of_the_likelihood(scale: Any) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    table, prior = sample(), {"alpha": (0.5, 0.002), "A": (40.0, 0.1)}
+    fit = lf.fit(POWER, table, loss="squared", scale=scale, starts=20, penalties=prior)
+    assert fit.params["alpha"] > 0.41  # pulled off the truth
+    u = np.log(fit.predict(table) / table["loss"])
+    expected = stats.norm.logpdf(u, scale=np.sqrt(np.mean(u**2))).sum()
+    assert criteria(fit).loglik == pytest.approx(expected, rel=1e-7)
+
+
 def test_few_rows_exact_fits_and_files(tmp_path: Path) -> None:
     few = lf.fit(POWER, sample(4), loss="squared", starts=20)
     assert criteria(few).aicc == math.inf
@@ -154,6 +169,7 @@ def test_akaike_weights() -> None:
     assert weight[1] / weight[0] == pytest.approx(math.exp(-1))
     assert weight[2:].tolist() == [0.0, 0.0]
     assert akaike_weights(np.array([-np.inf, 1.0])).tolist() == [1.0, 0.0]
+    assert akaike_weights(np.array([-np.inf, 1.0, -np.inf])).tolist() == [0.5, 0.0, 0.5]
     assert np.isnan(akaike_weights(np.array([np.inf, np.nan]))).all()
 
 
@@ -171,11 +187,34 @@ def test_stacking_weights_are_the_least_squares(seed: int, rows: int, laws: int)
     assert np.sum((u @ weight) ** 2) <= np.sum((u @ expected) ** 2) * (1 + 1e-6) + 1e-12
 
 
+@pytest.mark.parametrize("size", [1e-4, 1.0, 1e3])
+def test_stacking_of_two_laws_that_err_alike(size: float) -> None:
+    """What they have in common cannot be averaged away; of the rest, 1 and 2 in size, most can."""
+    common, one, two = np.linalg.qr(np.random.default_rng(3).normal(size=(30, 3)))[0].T
+    u, v = size * (100 * common + one), size * (100 * common + 2 * two)
+    assert stacking_weights(np.column_stack([u, v])) == pytest.approx([0.8, 0.2], abs=1e-6)
+
+
 def test_stacking_of_equal_and_of_exact_laws() -> None:
     u = np.random.default_rng(0).normal(size=(20, 1))
     assert stacking_weights(np.hstack([u, u, u])).tolist() == [1.0, 0.0, 0.0]
     assert stacking_weights(np.hstack([u, -u])) == pytest.approx([0.5, 0.5])
     assert stacking_weights(np.hstack([u, np.zeros((20, 1))])).tolist() == [0.0, 1.0]
+
+
+def test_columns_as_lines() -> None:
+    """Texts left, numbers right, the words of a heading above each other; a dash for none."""
+    columns: dict[str, list[Any]] = {
+        "law": ["power", "b"], "held out": [0.5, 12.0], "p": [3, None],
+        "are outside": [0.125, math.nan], "ok": [True, False],
+    }  # fmt: skip
+    assert lines(columns, {"are outside": ".2%"}) == [
+        "       held         are",
+        "law     out  p  outside     ok",
+        "power   0.5  3   12.50%   True",
+        "b        12  -        -  False",
+    ]
+    assert lines({"x": [1 / 3, 123456]}) == ["     x", "0.3333", "123456"]
 
 
 # --- compare --------------------------------------------------------------------------------------
@@ -207,6 +246,7 @@ def test_laws_are_ranked_by_what_they_predict(compared: lf.Comparison) -> None:
     assert table["parameters"] == [e.fit and len(e.fit.free) for e in compared.entries]
     assert table["status"][-1] == "not fitted"
     text = str(compared)
+    assert "are: mean of |predicted - measured| / measured" in text
     assert all(name in text for name in LAWS)
     assert wrong.reason in text
     with pytest.raises(lf.InputError, match="not in the comparison"):
@@ -218,7 +258,46 @@ def test_an_entry_is_the_laws_own_backtest(compared: lf.Comparison, runs: lf.Run
     entry = compared["chinchilla"]
     assert entry.outside == alone.outside
     assert entry.inside.rows == runs.n
+    told = alone.whole.predict(runs)
+    u = np.log(told / runs["loss"])
+    assert entry.inside.are == pytest.approx(np.mean(np.abs(told / runs["loss"] - 1)))
+    assert entry.inside.rmse == pytest.approx(np.sqrt(np.mean(u**2)))
+    assert entry.inside.bias == pytest.approx(np.mean(u), abs=1e-12)
     assert entry.criteria == criteria(alone.whole)
+
+
+def test_progress_counts_fits(runs: lf.Runs) -> None:
+    seen: list[tuple[int, int]] = []
+    lf.compare(
+        ["chinchilla", "E + A / N**alpha"], runs, by="backtest", steps=2, starts=5,
+        progress=lambda *done: seen.append(done),
+    )  # fmt: skip
+    assert seen == [(k, 6) for k in range(1, 7)]  # two laws: all rows, two splits
+
+
+def test_errors_of_predictions() -> None:
+    y = np.array([1.0, 2.0, 4.0])
+    found = Errors.of(np.array([2.0, 2.0, 1.0]), y, "linear")
+    assert found == Errors(
+        3, (1 + 0.75) / 3, math.sqrt(10 / 3), 4 / 3, -2 / 3, pytest.approx(1 - 10 / (14 / 3))
+    )
+    for residual, told in (("log", [2.0, -2.0, 1.0]), ("linear", [2.0, math.inf, 1.0])):
+        bad = Errors.of(np.array(told), y, residual)
+        assert (bad.rows, np.isnan(astuple(bad)).sum()) == (3, 5)
+    none = Errors.of(np.empty(0), np.empty(0), "log")
+    assert (none.rows, np.isnan(astuple(none)).sum()) == (0, 5)
+    flat = Errors.of(np.array([1.0, 3.0]), np.array([2.0, 2.0]), "linear")
+    assert (flat.are, flat.bias, flat.rmse) == (0.5, 0.0, 1.0)
+    assert math.isnan(flat.r2)
+    # 0.25 and 0.5 lie one natural logarithm of three apart as odds; 1 has no odds.
+    odds = Errors.of(np.array([0.5, 0.5]), np.array([0.25, 0.75]), "logit")
+    assert (odds.mae, odds.bias) == (pytest.approx(math.log(3)), pytest.approx(0.0))
+    assert math.isnan(Errors.of(np.array([1.0, 0.5]), np.array([0.25, 0.75]), "logit").are)
+    at = np.array([-1.0, 0.0, 0.5, 1.0, 2.0])
+    none = np.nan
+    np.testing.assert_allclose(in_space(at, "log")[:4], [none, none, -math.log(2), 0.0])
+    np.testing.assert_allclose(in_space(at, "logit"), [none, none, 0.0, none, none])
+    np.testing.assert_array_equal(in_space(at, "linear"), at)
 
 
 def test_weights_and_paired_differences(compared: lf.Comparison) -> None:
@@ -307,8 +386,30 @@ def test_criteria_need_no_order() -> None:
     assert found.splits == ()
     assert found.ranking[0] == POWER
     assert "are outside" not in str(found)
+    assert "are: mean of" not in str(found)
     with pytest.raises(lf.InputError, match="neither a column C nor N and D"):
         lf.compare([POWER], sample(), starts=5)
+
+
+def test_a_fit_that_did_not_converge_has_a_reason() -> None:
+    table = sample()
+    table["loss"][0] = 1e-300
+    found = lf.compare([POWER, "A / x**alpha"], table, by="aic", loss="squared", starts=5)
+    entry = found[POWER]
+    assert entry.fit is not None
+    assert entry.fit.status == "ran_off"
+    assert entry.reason.endswith(f"row 1 is predicted inf; {entry.fit.message}")
+    assert found["A / x**alpha"].reason == ""
+    many = lf.multiverse(POWER, table, quantity="alpha", loss=["squared"], starts=[5])
+    assert many.universes[0].reason == entry.fit.message
+    assert "1 fits did not converge" in str(many)
+
+
+def test_the_standard_error_of_rows_that_are_alike() -> None:
+    d = np.array([1.0, 1.0, 3.0, 3.0])
+    assert _standard_error(d, np.array([0, 0, 1, 1])) == pytest.approx(1.0)
+    assert _standard_error(d, np.arange(4)) == pytest.approx(np.std(d, ddof=1) / 2)
+    assert math.isnan(_standard_error(d, np.zeros(4, dtype=int)))
 
 
 def test_all_laws_see_the_same_rows(runs: lf.Runs) -> None:
@@ -328,6 +429,8 @@ def test_a_law_that_fails_in_a_split_has_no_held_out_error() -> None:
         table, order="x", share=0.4, starts=5, residual="linear",
     )  # fmt: skip
     assert found.ranking == ("power", "many")
+    assert "rmse" not in str(found)
+    assert str(replace(found, metric="rmse")).count("rmse") == 2  # in the first line, as a column
     assert math.isnan(found["many"].outside.are)
     assert "free parameters" in found["many"].reason
     assert found["many"].fit is not None
@@ -341,6 +444,8 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (["chinchilla"], {"by": "luck"}, "by = 'luck'"),
     (["chinchilla"], {"metric": "r2"}, "metric"),
     (["chinchilla"], {"share": 1.5}, "share = 1.5"),
+    (["chinchilla"], {"share": 1.0}, "share = 1.0"),
+    (["chinchilla"], {"share": 0.0}, "share = 0.0"),
     (["chinchilla"], {"by": "group"}, "needs groups"),
     (["chinchilla"], {"order": "Q"}, 'no column "Q"'),
     (["chinchilla"], {"nested": [("kaplan", "chinchilla")]}, "'kaplan' is not one of the laws"),

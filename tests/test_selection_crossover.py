@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import lawfit as lf
+from lawfit.selection.crossover import Gain, _needed, _overtakes
 
 BUDGETS = np.geomspace(1e17, 1e20, 40)
 LAW = lf.Law("A / C**p", variables=["C"])
@@ -44,14 +45,38 @@ def test_where_two_power_laws_cross(exact: tuple[lf.Fit, lf.Fit]) -> None:
     assert found.crossings == ((found.at, "a"),)
     assert found.between == (BUDGETS[0], pytest.approx(1e3 * BUDGETS[-1]))
     assert f"from C = {found.at:.4g} on" in str(found)
+    assert "crossings" not in str(found)
     assert math.isnan(found.probability())
+    assert math.isnan(found.probability(1e20))
+    with pytest.raises(lf.InputError, match="outside the range"):
+        found.probability(1.0)
     other = lf.crossover(b, a, draws=0)
     assert other.at == math.inf  # b is not the better one at the end
     assert other.crossings == ((found.at, "b"),)
     assert "does not overtake" in str(other)
+    assert f"crossings: {other.crossings[0][0]:.4g} (B better from there)" in str(other)
     above = lf.crossover(a, b, between=(1e21, 1e25), draws=0)
     assert above.at == 0.0
     assert "everywhere" in str(above)
+
+
+def test_a_law_is_not_better_where_both_are_equal(exact: tuple[lf.Fit, lf.Fit]) -> None:
+    found = lf.crossover(exact[0], exact[0], draws=3)
+    assert (found.at, found.crossings, found.draws.tolist()) == (math.inf, (), [math.inf] * 3)
+    x = np.array([1.0, 10.0, 100.0])
+    for gap, at in (
+        ([-1.0, -1.0, -1.0], 0.0),
+        ([0.0, -1.0, -1.0], 1.0),
+        ([-1.0, 0.0, -1.0], 10.0),
+        ([-1.0, -1.0, 0.0], math.inf),
+        ([2.0, 1.0, -1.0], math.sqrt(1000.0)),
+    ):
+        assert _overtakes(x, np.array(gap)) == pytest.approx(at)
+    assert math.isnan(_overtakes(x, np.array([1.0, math.nan, -1.0])))
+    nothing = np.empty(0)
+    gain = Gain(x, x, x, np.array([[1.0, 2.0, math.nan, 0.5]]), False, 0)
+    assert gain.probability().tolist() == pytest.approx([1 / 3])  # one of three above 1
+    assert math.isnan(Gain(x, x, x, nothing[None], False, 0).probability()[0])
 
 
 def test_draws_of_a_crossover_are_those_of_the_fits(noisy: tuple[lf.Fit, lf.Fit]) -> None:
@@ -121,6 +146,14 @@ def test_along_the_compute_optimal_frontier(free_fit: lf.Fit, runs: lf.Runs) -> 
     np.testing.assert_allclose(other.predict({"C": [found.at]}), at, rtol=1e-7)
 
 
+def test_budgets_are_searched_from_the_smallest_run_on(free_fit: lf.Fit, runs: lf.Runs) -> None:
+    c = 6 * runs["N"] * runs["D"]
+    other = lf.fit("E + A / C**p", {"C": c[:50], "loss": runs["loss"][:50]}, starts=10)
+    for pair in ((free_fit, other), (other, free_fit)):
+        between = lf.crossover(*pair, draws=0).between
+        assert between == pytest.approx((c.min(), 1e3 * c.max()), rel=1e-12)
+
+
 def test_along_a_variable_with_the_others_given(free_fit: lf.Fit, runs: lf.Runs) -> None:
     small = lf.fit("E + A / N**alpha", runs)
     found = lf.crossover(free_fit, small, "N", given={"D": 1e9}, draws=0, between=(1e7, 1e12))
@@ -179,6 +212,30 @@ def test_a_gain_that_is_out_of_reach(exact: tuple[lf.Fit, lf.Fit]) -> None:
     assert lf.compute_equivalent_gain(a, a, [1e19], draws=0).gain == pytest.approx([1.0], rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("times", "found"), [(9e5, 9e5), (1.1e6, math.inf), (1.1e-6, 1.1e-6), (9e-7, 0.0)]
+)
+def test_a_gain_is_looked_for_within_a_million(times: float, found: float) -> None:
+    a, b = power(20 * times**-0.045, 0.045), power(20, 0.045)
+    assert lf.compute_equivalent_gain(a, b, 1e20, draws=0).gain == pytest.approx([found], rel=1e-4)
+
+
+def test_a_curve_that_is_not_known_everywhere() -> None:
+    x, y = np.array([1.0, 10.0, 100.0, 1000.0]), np.array([3.0, math.nan, 1.0, 0.5])
+    assert _needed(x, y, 2.0, None) == pytest.approx(10.0)
+    assert _needed(x[1:], y[1:], 2.0, None) == 0.0
+    assert _needed(x, y, 0.5, None) == math.inf
+    assert math.isnan(_needed(x[:0], y[:0], 2.0, None))
+    assert math.isnan(_needed(x, y, math.nan, None))
+
+
+def test_the_largest_seed_has_a_successor(exact: tuple[lf.Fit, lf.Fit]) -> None:
+    """Tables that differ draw by different seeds."""
+    found = lf.crossover(*exact, draws=2, rng=2**64 - 1)
+    assert not found.paired
+    np.testing.assert_allclose(found.draws, 2 ** (1 / 0.015), rtol=1e-2)
+
+
 def test_the_same_seed_gives_the_same_bits(noisy: tuple[lf.Fit, lf.Fit]) -> None:
     one, two = (lf.crossover(*noisy, draws=20, threads=t) for t in (1, 2))
     np.testing.assert_array_equal(one.draws, two.draws)
@@ -203,6 +260,16 @@ BAD: list[tuple[Callable[[Pair], Any], str]] = [
 def test_bad_requests_are_answered(exact: Pair, call: Callable[[Pair], Any], words: str) -> None:
     with pytest.raises(lf.InputError, match=words):
         call(exact)
+
+
+def test_a_range_needs_runs_with_budgets() -> None:
+    for name, other in (("N", "D"), ("D", "N")):
+        law = lf.Law(f"A / {name}**p + 0 * x", variables=[name, "x"])
+        table = {name: BUDGETS, "x": BUDGETS, "loss": 4 / BUDGETS**0.05}
+        fit = lf.fit(law, table, starts=2)
+        with pytest.raises(lf.InputError, match="no column 'C' to take the range from"):
+            lf.crossover(fit, fit, "C", draws=0)
+        assert other not in table
 
 
 def test_fits_from_files_need_a_range(exact: Pair, tmp_path: Path) -> None:

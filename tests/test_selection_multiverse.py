@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,14 @@ def test_every_universe_is_a_fit_by_hand(many: lf.Multiverse) -> None:
         assert u.value == pytest.approx(fit.params["alpha"], rel=1e-6)
         assert u.fit is not None
         assert u.fit.nobs == fit.nobs
+        used = fit._problem.runs  # type: ignore[union-attr]
+        space = np.log if u.choices["residual"] == "log" else np.asarray
+        r = space(fit.predict(used)) - space(used["loss"])
+        assert u.inside.rows == fit.nobs
+        assert u.inside.mae == pytest.approx(np.mean(np.abs(r)), rel=1e-5)
+        assert u.inside.bias == pytest.approx(np.mean(r), abs=1e-7)
+        are = np.mean(np.abs(fit.predict(used) / used["loss"] - 1))
+        assert u.inside.are == pytest.approx(are, rel=1e-5)
     wanted = {"loss": "squared", "residual": "log", "where": "all", "outliers": "residual:6"}
     assert [u.dropped for u in many.universes if u.choices == wanted] == [1]
 
@@ -83,6 +93,39 @@ def test_table_and_text(many: lf.Multiverse) -> None:
     assert text.startswith("alpha: ")
     assert "16 of 16 universes (all combinations)" in text
     assert all(f"  {choice}: moves it by" in text for choice in many.choices)
+
+
+def test_few_universes_are_listed(many: lf.Multiverse) -> None:
+    listed = many.universes * 3 + many.universes[:2]
+    assert "status" in str(replace(many, universes=listed))  # 50
+    assert "status" not in str(replace(many, universes=(*listed, many.universes[0])))
+
+
+def test_the_number_of_combinations_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("lawfit.selection.multiverse"), "MOST", 2)
+    options: dict[str, Any] = {"quantity": "alpha", "starts": [5], "loss": ["squared"]}
+    found = lf.multiverse(POWER, sample(), residual=["log", "linear"], **options)
+    assert len(found.universes) == 2
+    with pytest.raises(lf.InputError, match="3 combinations are more than 2"):
+        lf.multiverse(POWER, sample(), residual=["log", "linear", "logit"], **options)
+
+
+def test_all_universes_have_one_seed() -> None:
+    found = lf.multiverse(
+        POWER, sample(), quantity="alpha", loss=["squared", "absolute"], starts=[5],
+        rng=np.random.default_rng(2),
+    )  # fmt: skip
+    assert len({u.fit.seed for u in found.universes if u.fit}) == 1
+
+
+def test_outliers_are_measured_in_robust_standard_deviations() -> None:
+    """Of many normal residuals 4.55 % lie beyond two."""
+    rng = np.random.default_rng(5)
+    x = np.geomspace(1e2, 1e6, 4000)
+    table = {"x": x, "loss": 3 / x**0.1 * np.exp(0.05 * rng.normal(size=4000))}
+    options: dict[str, Any] = {"quantity": "p", "loss": ["squared"], "starts": [3]}
+    found = lf.multiverse("A / x**p", table, outliers=["residual:2"], **options)
+    assert found.universes[0].dropped / 4000 == pytest.approx(0.0455, abs=0.007)
 
 
 def test_one_choice_at_a_time(many: lf.Multiverse) -> None:
@@ -172,6 +215,10 @@ def test_a_universe_without_a_value_says_why() -> None:
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"outliers": ["far"]}, "'none', 'residual:3' or 'trim:0.05'"),
     ({"outliers": ["trim:2"]}, "'none', 'residual:3' or 'trim:0.05'"),
+    ({"outliers": ["trim:0"]}, "'none', 'residual:3' or 'trim:0.05'"),
+    ({"outliers": ["trim:1"]}, "'none', 'residual:3' or 'trim:0.05'"),
+    ({"outliers": ["residual:0"]}, "'none', 'residual:3' or 'trim:0.05'"),
+    ({"outliers": ["none:1"]}, "'none', 'residual:3' or 'trim:0.05'"),
     ({"outliers": ["residual:x"]}, "'none', 'residual:3' or 'trim:0.05'"),
     ({"delta": ["small"]}, "delta = 'small'"),
     ({"delta": 0.1}, "must be a list"),
