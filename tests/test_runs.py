@@ -107,7 +107,11 @@ def test_refuses_paths_that_are_no_table(tmp_path):
     assert "no such file" in message(read, str(tmp_path / "none.csv"))
     assert "no such file" in message(read, "~nobody/runs.csv")
     assert "is a directory" in message(read, tmp_path)
-    assert "cannot be read" in message(read, "N,loss\n" + "1,2\n" * 5000)
+    text = "N,loss\n" + "1,2\n" * 5000
+    said = "N,loss: the text of a table is no path; put it in io.StringIO"
+    assert message(read, text) == message(read, text[:20]) == said
+    assert len(read(io.StringIO(text))["N"]) == 5000
+    assert message(read, "x" * 5000 + ".csv").startswith("x" * 60 + "...: ")
     said = message(read, write(tmp_path, "{}", "runs.json"))
     assert '".json"' in said
     assert ".parquet" in said

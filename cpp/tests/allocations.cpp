@@ -4,6 +4,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <new>
+#if defined(_WIN32)
+#include <malloc.h>
+#endif
 
 namespace {
 std::atomic<long> made{0};
@@ -48,7 +51,7 @@ bool allocations::includes_malloc() { return true; }
 
 namespace {
 void* aligned(std::size_t size, std::size_t alignment) {
-#if defined(_MSC_VER)
+#if defined(_WIN32)
     return _aligned_malloc(size, alignment);
 #else
     void* p = nullptr;
@@ -56,7 +59,7 @@ void* aligned(std::size_t size, std::size_t alignment) {
 #endif
 }
 void release_aligned(void* p) {
-#if defined(_MSC_VER)
+#if defined(_WIN32)
     _aligned_free(p);
 #else
     std::free(p);

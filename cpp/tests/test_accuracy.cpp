@@ -87,10 +87,12 @@ const Function functions[] = {
     {"erf", Opcode::erf_, -6.0, 6.0, least, largest, true, 2.0, 0, 0,
      [](Long x) { return std::erf(x); }},
     {"normcdf", Opcode::normcdf_, -38.0, 9.0, least, 38.0, true, 4.0, 1.7, 0, normcdf},
+#if !defined(__MINGW32__)  // whose C library is off by 20,000 ulps at 5e5
     {"sin", Opcode::sin_, -0x1p20, 0x1p20, least, largest, true, 1.0, 0, 1,
      [](Long x) { return std::sin(x); }},
     {"cos", Opcode::cos_, -0x1p20, 0x1p20, least, largest, true, 1.0, 0, 1,
      [](Long x) { return std::cos(x); }},
+#endif
     {"arctan", Opcode::arctan_, -4.0, 4.0, least, largest, true, 2.0, 0, 2,
      [](Long x) { return std::atan(x); }},
 };

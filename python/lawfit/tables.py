@@ -385,13 +385,17 @@ def _load_stream(stream: Any) -> RawTable:
 def _require_file(path: Path) -> None:
     try:
         is_directory, exists = path.is_dir(), path.exists()
-    except OSError as error:
-        shown = f"{str(path)[:60]}..." if len(str(path)) > 60 else path
-        raise InputError(f"{shown}: cannot be read: {error.strerror}") from None
+    except OSError as error:  # a name that is too long, until Python 3.13
+        is_directory, exists, reason = False, False, f"cannot be read: {error.strerror}"
+    else:
+        reason = f"no such file (looked from {Path.cwd()})"
     if is_directory:
         raise InputError(f"{path}: is a directory; expected a table file such as runs.csv")
     if not exists:
-        raise InputError(f"{path}: no such file (looked from {Path.cwd()})")
+        first, *more = str(path).split("\n", 1)
+        if more:
+            reason = "the text of a table is no path; put it in io.StringIO"
+        raise InputError(f"{first if len(first) < 1000 else first[:60] + '...'}: {reason}")
 
 
 def _decode(data: bytes, source: str) -> str:
