@@ -64,6 +64,7 @@ def assert_same(a: Any, b: Any) -> None:
         {"starts": 200},
         {"starts": "auto", "scale": "fitted", "loss": "huber:0.01"},
         {"starts": 80, "loss": "absolute"},
+        {"starts": "besiroglu2024-sum"},
     ],
     ids=str,
 )
@@ -71,13 +72,18 @@ def test_a_fit(runs: lf.Runs, pool: Executor, settings: dict[str, Any]) -> None:
     here = lf.fit("chinchilla", runs, **settings)
     there = lf.fit("chinchilla", runs, executor=pool, **settings)
     everything = lf.fit("chinchilla", runs, early_stop=False, **settings)
-    assert here.starts.joined > 0
+    assert here.starts.joined + here.starts.repeated > 0
     for other in (there, everything):
         assert_same(other.params, here.params)
         assert other.objective == here.objective
         assert other.scale == here.scale
         assert other.starts.hits == here.starts.hits
         assert other.starts.basins == here.starts.basins
+        assert other.starts.repeated == here.starts.repeated
+        assert other.starts.hits_repeated == here.starts.hits_repeated
+        assert other.starts.missed == here.starts.missed
+    if here.starts.repeated:
+        assert there.evaluations < everything.evaluations / 50
     np.testing.assert_array_equal(there.bootstrap(3).objective, here.bootstrap(3).objective)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,9 +125,47 @@ def test_given_starts_that_differ_in_coefficients_alone_are_one_start() -> None:
     seen_once = distinct == 1
     assert fit.starts.missed == pytest.approx((seen_once + 1) / (distinct + 1))
     followed = lf.fit(LAW, runs, starts=starts, loss="squared", early_stop=False)
-    assert followed.starts.repeated == 0
+    assert followed.starts.repeated == fit.starts.repeated  # they are followed all the same
+    assert followed.starts.missed == fit.starts.missed
+    assert followed.evaluations > 10 * fit.evaluations
     assert followed.params == pytest.approx(fit.params, rel=1e-9)
     assert fit.objective == pytest.approx(lf.fit(LAW, runs, loss="squared").objective, rel=1e-9)
+
+
+def test_a_minimum_that_one_start_reached_is_lonely_however_often_that_one_is_given() -> None:
+    fit = lf.fit(LAW, table(60, 3), starts=3)
+    every = np.ones(41, dtype=bool)
+    ends, repeated = np.r_[np.full(40, 1.0), 2.0], np.r_[False, every[:39], False]
+    starts = lf.Starts.from_objectives(ends, every, every, 0.0, repeated)
+    assert (starts.hits, starts.hits_repeated, starts.repeated) == (40, 39, 39)
+    assert starts.missed == 1.0  # both ends have been seen once
+    told = replace(fit, starts=starts).warnings
+    assert "only one of 2 different starts reached the best objective; try more starts" in told
+    one = lf.Starts.from_objectives(ends[:40], every[:40], every[:40], 0.0, repeated[:40])
+    assert not any("only one of" in w for w in replace(fit, starts=one).warnings)
+
+
+def test_rows_without_weight_choose_no_levels() -> None:
+    """Of a long table few rows are looked at: those that count."""
+    runs = table(6000, 5)
+    weights = np.zeros(6000)
+    weights[1::150] = 1.0
+    found = lf.fit(LAW, runs, loss="squared", weights=weights)
+    again = lf.fit(LAW, runs, loss="squared", weights=weights, starts=found.params)
+    np.testing.assert_allclose(again._start_points[0], found._coordinates, rtol=1e-12)
+    few = {name: column[1::150] for name, column in runs.items()}
+    alone = lf.fit(LAW, few, loss="squared")
+    assert alone._problem is not None
+    for count in (3, 20):
+        np.testing.assert_allclose(
+            found._problem.draw_starts(count, 1), alone._problem.draw_starts(count, 1), rtol=1e-9
+        )
+
+
+def test_a_fit_without_free_parameters_misses_nothing() -> None:
+    fixed = {"E": 1.0, "A": 1e3, "B": 1e3, "alpha": 0.5, "beta": 0.4}
+    for scale in ("fixed", "fitted"):
+        assert lf.fit(LAW, table(20, 1), fixed=fixed, scale=scale).starts.missed == 0.0
 
 
 def test_a_start_at_the_minimum_of_another_loss_than_that_of_levels_stays() -> None:

@@ -64,6 +64,17 @@ def test_ctrl_c_stops_a_fit_and_keeps_what_is_done() -> None:
     assert params["alpha"] == pytest.approx(0.35171, abs=1e-5)
 
 
+def test_ctrl_c_stops_a_fit_before_its_first_start() -> None:
+    told = interrupted(
+        'lf.fit("chinchilla", runs, starts={"E": 1.0, "A": np.geomspace(1, 1e9, 500_000), '
+        '"B": 400.0, "alpha": 0.3, "beta": 0.3}, progress=progress)',
+        "result",
+    )
+    assert told["late"] < 0.5
+    assert told["message"] == "interrupted before the first start"
+    assert told["shows"] is None
+
+
 def test_ctrl_c_stops_a_bootstrap_and_keeps_what_is_done() -> None:
     told = interrupted(
         'lf.fit("chinchilla", runs, starts=4).bootstrap(200_000, rng=3, progress=progress)',

@@ -14,6 +14,7 @@ import lawfit as lf
 from lawfit.cli import run
 from lawfit.laws import as_law
 from lawfit.losses import parse_loss
+from lawfit.protocols.recipe import Optimiser
 from lawfit.replication import objective_at
 
 # Protocols whose law is a formula: columns and coefficients to simulate from.
@@ -189,6 +190,17 @@ def test_a_stopped_optimiser_shows(runs: lf.Runs) -> None:
     assert "averaged over rows" in str(found)
     with pytest.raises(lf.InputError, match="no 'nobody' in this comparison"):
         found["nobody"]
+
+
+def test_the_authors_optimiser_begins_at_their_points(runs: lf.Runs) -> None:
+    """Not where lawfit begins, which first gives them other coefficients."""
+    pytest.importorskip("scipy")
+    start = {"E": 1.0, "A": 1e9, "alpha": 0.5, "B": 1e9, "beta": 0.5}
+    stays = Optimiser("stays where it is", "L-BFGS-B", options={"gtol": 1e300})
+    recipe = dataclasses.replace(lf.protocol("besiroglu2024-sum"), starts=start, optimiser=stays)
+    found = lf.compare_protocol(recipe, runs)["authors' optimiser"]
+    assert found.params == pytest.approx(start)
+    assert found.hits == 0
 
 
 def test_a_protocol_that_ends_where_lawfit_does(runs: lf.Runs) -> None:

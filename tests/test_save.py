@@ -48,7 +48,7 @@ def contents(result: Any) -> dict[str, Any]:
     }
 
 
-STARTS = ("n", "hits", "basins", "joined", "checked", "refuted", "repeated")
+STARTS = ("n", "hits", "basins", "joined", "checked", "refuted", "repeated", "hits_repeated")
 
 
 @st.composite

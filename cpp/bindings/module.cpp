@@ -64,9 +64,9 @@ std::vector<OperationTuple> operation_tuples(const std::vector<Operation>& list)
 
 // What body(monitor) finds; an interrupt leaves nothing worth keeping.
 template <class Body>
-auto uninterrupted(Body body) {
+auto uninterrupted(Body body, const py::object& progress = py::none()) {
     bool interrupted = false;
-    auto found = watched(py::none(), [&](Monitor& monitor) {
+    auto found = watched(progress, [&](Monitor& monitor) {
         auto all = body(monitor);
         interrupted = monitor.stopped();
         return all;
@@ -319,18 +319,19 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
             py::arg("points"), py::arg("threads") = 0)
         .def(
             "choose_levels",
-            [](const Objective& o, const Array& points, int threads) {
+            [](const Objective& o, const Array& points, int threads, const py::object& progress) {
                 require_points(o, points, "points");
                 Array moved = copy_of(points);
                 double* data = moved.mutable_data();
                 const long count = static_cast<long>(points.shape(0));
-                uninterrupted([&](Monitor& monitor) {
+                const auto choose = [&](Monitor& monitor) {
                     choose_levels(o, data, count, threads, monitor);
                     return true;
-                });
+                };
+                uninterrupted(choose, progress);
                 return moved;
             },
-            py::arg("points"), py::arg("threads") = 0);
+            py::arg("points"), py::arg("threads") = 0, py::arg("progress") = py::none());
 
     m.def("multistart", &run_multistart, py::arg("objective"), py::arg("starts"),
           py::arg("tolerance"), py::arg("max_evaluations"), py::arg("early_stop"),

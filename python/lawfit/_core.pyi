@@ -155,7 +155,9 @@ class Objective:
     # Points with coefficients that fit their exponents, and of each a number, the least the best.
     def screen(self, points: ArrayLike, threads: int = 0) -> tuple[Floats, Floats]: ...
     # Points with such coefficients where the objective is less with them.
-    def choose_levels(self, points: ArrayLike, threads: int = 0) -> Floats: ...
+    def choose_levels(
+        self, points: ArrayLike, threads: int = 0, progress: Reporter | None = None
+    ) -> Floats: ...
 
 def multistart(
     objective: Objective,

@@ -93,7 +93,7 @@ def fit_many(
     starts : "auto", int, array, mapping or Grid
         "auto": until four starts have come to the best objective of a fit, at most 16. An int: that
         many for each fit. Both are quasi-random, spread over ranges that follow the size of each
-        fit's own target. Points: as in `lawfit.fit`, the same for all fits.
+        fit's own target. Points: as in `lawfit.fit`, the same for all fits, and used as they are.
     columns, derive, where
         Passed to `lawfit.runs.read`.
     missing : {"raise", "omit"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from .progress import Progress, reporter
 from .protocols import protocol as find_protocol
 from .result import Fit, Starts
 from .runs import Runs, read
-from .starts import starts_from_points
+from .starts import earlier_same, starts_from_points
 from .tables import named
 
 if TYPE_CHECKING:
@@ -120,9 +121,10 @@ def fit(
         The name of a protocol: its starts. All levels of ``E[family]`` start from one value: drawn
         once, or given as E; given as ``E[wiki]``, ``E[c4]``, ... they start from their own.
 
-        Given points begin with other coefficients where that lowers the objective: under log
-        residuals those of a sum of powers follow from its exponents by linear least squares, so
-        that points which differ in them alone are one start.
+        Given points begin with other coefficients where that lowers the objective (on at most
+        2,000 rows), whatever `early_stop` says: under log residuals those of a sum of powers follow
+        from its exponents by linear least squares, so that points which differ in them alone are
+        one start. Censored rows and parameters by group leave points as they are.
     protocol : str, optional
         A published recipe (`lawfit.protocols`): sets residual, loss, scale, fixed, tied, bounds,
         where and starts that are not given. `lawfit.protocol(name).law` is the law it is made for.
@@ -149,6 +151,7 @@ def fit(
         Whose processes do the starts, each with `threads` threads (default then: 1). Parameters and
         objective are the same bits as without one. See the page on embedding, "Clusters".
     progress : bool or callable(done, total)
+        Counts starts; where they are given, first those whose coefficients have been chosen.
 
     Returns
     -------
@@ -216,7 +219,9 @@ def fit(
     problem = Problem(law.resolved(table), table, settings)
     automatic = isinstance(starts, str) and starts == "auto"
     try:
-        points = _starts(problem, AUTO_STARTS if automatic else starts, seed, workers)
+        points = _starts(problem, AUTO_STARTS if automatic else starts, seed, workers, progress)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted before the first start") from None
     except InputError as error:
         if recipe is None or starts is not recipe.starts:
             raise
@@ -229,23 +234,29 @@ def fit(
         if executor is not None:
             data = (problem.objective_arguments(metric), early_stop)
             return _run_elsewhere(executor, data, some, max(workers, 1), report)
-        return dict(
+        raw = dict(
             _core.multistart(
                 objective, some, TOLERANCE, MAX_EVALUATIONS, early_stop, workers, report
             )
         )
+        return raw if early_stop else raw | {"repeats": earlier_same(some)}
 
     raw = run(points)
     while automatic and _wants_more(problem, raw):
-        more = problem.draw_starts(len(points), seed, workers, first=len(points))
+        try:
+            more = problem.draw_starts(len(points), seed, workers, first=len(points))
+        except KeyboardInterrupt:
+            raw["interrupted"] = True
+            break
         found = run(more)
-        _shift(found, len(points))
+        for name in ("joined", "repeats"):
+            found[name] = np.where(found[name] >= 0, found[name] + len(points), -1)
         points = np.concatenate([points, more])
         once: dict[str, Any] = {"interrupted": found.pop("interrupted")}
         once |= {name: found.pop(name) + raw[name] for name in ("checked", "refuted")}
         raw = {k: np.concatenate([raw[k], v]) for k, v in found.items()} | once
     best = _best(problem, raw)
-    if best is not None and _shares(raw)[best] and not raw["interrupted"]:
+    if best is not None and raw["joined"][best] >= 0 and not raw["interrupted"]:
         _follow(problem, objective, raw, points, best)
     result = _assemble(problem, best, raw, points, seed, omitted, time.perf_counter() - begun)
     if raw["interrupted"]:
@@ -349,13 +360,21 @@ def _row_values(table: Runs, kind: str, name: str) -> Floats:
     return values
 
 
-def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
+def _starts(problem: Problem, starts: Any, seed: int, threads: int, progress: Progress) -> Floats:
     if isinstance(starts, (int, np.integer)) and not isinstance(starts, bool):
         if starts < 1:
             raise InputError(f"starts = {starts}: at least one start is needed")
         if starts > MAX_STARTS:
             raise InputError(f"starts: at most {MAX_STARTS:,} can be held at once")
         return problem.draw_starts(int(starts), seed, threads)
+    points = given_points(problem, starts)
+    return problem.choose_levels(
+        points, threads, reporter(progress, len(points), "coefficients of starts")
+    )
+
+
+def given_points(problem: Problem, starts: Any) -> Floats:
+    """Turn points that a user or a recipe gives into coordinates, shape (k, dimension)."""
     if isinstance(starts, Mapping) or hasattr(starts, "points"):
         points = starts.points() if hasattr(starts, "points") else dict(starts)
         points = problem.groups.by_level(points)
@@ -370,7 +389,7 @@ def _starts(problem: Problem, starts: Any, seed: int, threads: int) -> Floats:
         if isinstance(starts, Sequence) and all(isinstance(p, Mapping) for p in starts):
             starts = [problem.groups.by_level(p) for p in starts]
         columns = starts_from_points(starts, problem.free)
-    return problem.choose_levels(problem.to_coordinates(columns), threads)
+    return problem.to_coordinates(columns)
 
 
 def _wants_more(problem: Problem, raw: Mapping[str, Any]) -> bool:
@@ -396,7 +415,7 @@ def _report(problem: Problem, raw: Mapping[str, Any]) -> Starts:
     # Fits through every target differ by rounding alone: they are one minimum.
     exact = status == _EXACT
     ranked = np.where(exact, np.min(objective[exact], initial=np.inf), objective)
-    return Starts.from_objectives(
+    starts = Starts.from_objectives(
         ranked,
         _succeeded(raw),
         status != _NOT_RUN,
@@ -406,6 +425,7 @@ def _report(problem: Problem, raw: Mapping[str, Any]) -> Starts:
         checked=int(raw["checked"]),
         refuted=int(raw["refuted"]),
     )
+    return starts if problem.free else replace(starts, missed=0.0)
 
 
 def _best(problem: Problem, raw: Mapping[str, Any]) -> int | None:
@@ -441,34 +461,30 @@ def _follow(
             raw[name][start] = own[name][0]
 
 
-def _shares(raw: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Return which starts have the end of another."""
-    return np.asarray((raw["joined"] >= 0) | (raw["repeats"] >= 0))
-
-
-def _shift(raw: dict[str, Any], offset: int | NDArray[np.int_]) -> None:
-    """Add the number of the first start to the numbers of starts that are named."""
-    for name in ("joined", "repeats"):
-        raw[name] = np.where(raw[name] >= 0, raw[name] + offset, -1)
-
-
 def _run_elsewhere(
     executor: Executor, data: Any, starts: Floats, threads: int, report: Any
 ) -> dict[str, Any]:
     """Run starts in the processes of an executor; paths are known within a part only."""
-    parts = cut(len(starts), 32, 32)
+    repeats = earlier_same(starts)
+    run = np.flatnonzero(repeats < 0) if data[1] else np.arange(len(starts))
+    parts = cut(len(run), 32, 32)
     sizes = [len(part) for part in parts]
     job = Job(_prepare, _work, data, threads)
-    points = [starts[part.start : part.stop] for part in parts]
-    outcome = share(executor, job, points, sizes=sizes, report=report)
+    points = [starts[run[part.start : part.stop]] for part in parts]
+    told = report and (lambda done: report(done + len(starts) - len(run)))
+    outcome = share(executor, job, points, sizes=sizes, report=told)
     empty = {
         "x": np.full(starts.shape[1], np.nan), "objective": np.nan, "decrement": np.nan,
         "status": _NOT_RUN, "evaluations": 0, "joined": -1,
-        "repeats": -1,
     }  # fmt: skip
     raw = join(outcome.results, parts, empty)
-    offset = np.repeat([part.start for part in parts], sizes)
-    _shift(raw, offset)
+    first = np.repeat([part.start for part in parts], sizes)
+    raw["joined"] = np.where(raw["joined"] >= 0, run[raw["joined"] + first], -1)
+    if len(run) < len(starts):  # the others have the ends of those that they repeat
+        place = np.searchsorted(run, np.where(repeats < 0, np.arange(len(starts)), repeats))
+        raw = {name: values[place] for name, values in raw.items()}
+        raw["evaluations"][repeats >= 0], raw["joined"][repeats >= 0] = 0, -1
+    raw["repeats"] = repeats
     for name in ("checked", "refuted"):
         raw[name] = sum(int(r[name]) for r in outcome.results if r is not None)
     return raw | {"interrupted": outcome.interrupted}

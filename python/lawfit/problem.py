@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ Floats = NDArray[np.float64]
 Residual = Literal["log", "linear", "logit"]
 Scale = Literal["fixed", "fitted"]
 
+SCREENED = 2000  # rows by which starts are ranked
 MOST = 1e60  # of weights, sigma and linear targets, so that no product of squares leaves float64
 
 
@@ -388,7 +389,9 @@ class Problem:
             chosen[:, -1] = np.nan  # set from the residuals at the start
         return np.asarray(chosen)
 
-    def choose_levels(self, points: Floats, threads: int = 0) -> Floats:
+    def choose_levels(
+        self, points: Floats, threads: int = 0, progress: Callable[[int], object] | None = None
+    ) -> Floats:
         """Return points with the coefficients that fit their exponents, where that is better.
 
         Under log residuals the relative errors of a sum of powers are linear in its coefficients:
@@ -398,12 +401,15 @@ class Problem:
         Parameters
         ----------
         points : ndarray of shape (count, dimension)
+        threads : int
+        progress : callable, optional
+            Gets the number of points that are done.
 
         Returns
         -------
         ndarray of shape (count, dimension)
         """
-        return self.objective(None, screening=True).choose_levels(points, threads)
+        return self.objective(None, screening=True).choose_levels(points, threads, progress)
 
     def coordinate_bounds(self, name: str) -> tuple[float, float]:
         """Return the bounds of a free parameter in coordinates."""
@@ -441,7 +447,7 @@ class Problem:
         starts : ndarray of shape (k, dimension), optional
             Their size sets the metric of the solver's steps.
         screening : bool
-            Use at most 2,000 rows: enough to rank starts.
+            Use at most 2,000 of the rows with weight: enough to rank starts.
         """
         return _core.Objective(*self.objective_arguments(starts, screening=screening))
 
@@ -451,8 +457,11 @@ class Problem:
         """Return what `objective` makes the core's objective of; other processes can have it."""
         s = self.settings
         rows: Any = slice(None)
-        if screening and self.runs.n > 2000:
-            rows = np.linspace(0, self.runs.n - 1, 2000).astype(int)
+        if screening and self.runs.n > SCREENED:
+            n = self.runs.n if s.weights is None else np.count_nonzero(s.weights)
+            rows = np.linspace(0, n - 1, min(SCREENED, n)).astype(int)
+            if s.weights is not None:
+                rows = np.flatnonzero(s.weights)[rows]
         bounds = [self.coordinate_bounds(n) for n in self.free]
         typical = self._typical(starts)
         if s.scale == "fitted":

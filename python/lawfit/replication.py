@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .fitting import fit
+from .fitting import fit, given_points
 from .law import Law
 from .problem import Problem
 from .protocols import Protocol
@@ -262,6 +262,8 @@ def _as_the_authors(
         return None
     problem = _problem(optimum)
     points = optimum._start_points
+    if recipe.starts != "auto":  # as they are: lawfit itself begins with other coefficients
+        points = given_points(problem, recipe.starts)
     assert points is not None
     if count is not None and count < len(points):
         # One of each equal stretch, at random in it: even steps would fall in with the grid's axes.

@@ -63,8 +63,10 @@ class Starts:
         The same, but they ended elsewhere: what is wrong about `refuted / (checked + refuted)` of
         the `joined` starts, except those whose claims were withdrawn for it and that ran again.
     repeated : int
-        Starts at the same point as an earlier one, whose end they have: given starts that differed
-        only in coefficients which are chosen by linear least squares.
+        Starts at the same point as an earlier one, whose end they have: given twice, or given with
+        other coefficients where those are chosen by linear least squares (`lawfit.fit`, `starts`).
+    hits_repeated : int
+        How many of the `hits` are such.
     table : tuple of (float, int)
         Objective and number of starts of each minimum, best first, at most 20.
     """
@@ -77,6 +79,7 @@ class Starts:
     checked: int = 0
     refuted: int = 0
     repeated: int = 0
+    hits_repeated: int = 0
     table: tuple[tuple[float, int], ...] = ()
 
     @property
@@ -103,7 +106,8 @@ class Starts:
         if not finite.size:
             return cls(n, 0, 0, 1.0, joined, checked, refuted, repeats)
         best = float(finite.min())
-        hits = int(np.sum(finite <= best + SAME_BASIN * max(abs(best), reference)))
+        is_hit = objective <= best + SAME_BASIN * max(abs(best), reference)
+        hits, again = int(is_hit.sum()), int((is_hit & repeated).sum())
         groups: list[tuple[float, int]] = []
         order = np.flatnonzero(succeeded)[np.argsort(objective[succeeded], kind="stable")]
         ranked, own = objective[order], np.cumsum(~repeated[order])
@@ -117,7 +121,7 @@ class Starts:
             at = after
         missed = min(1.0, (once + 1) / (n - repeats + 1))
         table = tuple(groups[:20])
-        return cls(n, hits, len(groups), missed, joined, checked, refuted, repeats, table)
+        return cls(n, hits, len(groups), missed, joined, checked, refuted, repeats, again, table)
 
 
 @dataclass(frozen=True)
@@ -379,6 +383,7 @@ class Fit:
                 "checked": self.starts.checked,
                 "refuted": self.starts.refuted,
                 "repeated": self.starts.repeated,
+                "hits_repeated": self.starts.hits_repeated,
                 "table": [[from_number(value), count] for value, count in self.starts.table],
             },
             "seed": self.seed,
@@ -464,6 +469,7 @@ def _read(data: Entries) -> Fit:
             # Not in older files.
             starts.count("refuted") if "refuted" in starts else 0,
             starts.count("repeated") if "repeated" in starts else 0,
+            starts.count("hits_repeated") if "hits_repeated" in starts else 0,
             tuple(
                 (to_number(value, "starts.table"), starts._count(count, "table"))
                 for value, count in starts.items("table")

@@ -145,7 +145,8 @@ class ScalingLawRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             rng=_seed(self.random_state),
         )
         self.params_ = dict(self.fit_.params)
-        self.n_iter_ = max(1, round(self.fit_.evaluations / max(1, self.fit_.starts.n)))
+        starts = self.fit_.starts
+        self.n_iter_ = max(1, round(self.fit_.evaluations / max(1, starts.n - starts.repeated)))
         return self
 
     def _interpolate(self, X: Floats, y: Floats, weights: Floats | None) -> None:

@@ -260,7 +260,7 @@ def starts(fit: Fit, *, ax: Axes | None = None) -> Axes:
         for at, count in zip(place, counts, strict=True):
             ax.annotate(f"{count:.0f}", (at, count), ha="center", va="bottom", fontsize=8)
         s = fit.starts
-        ax.set_title(f"{s.hits} of {s.n} starts reached the best minimum found", loc="left")
+        ax.set_title(f"{s.hits} of {s.counted} reached the best minimum found", loc="left")
         ax.grid(visible=False, axis="x")
         if len(found) < 4:
             ax.set_xlim(-1.5, max(len(found), 1) + 0.5)

@@ -135,8 +135,10 @@ def _objective(m: Material) -> str:
 def _algorithm(m: Material) -> str:
     from .. import _core
 
+    levels = ", whose coefficients of a sum of powers are first chosen by linear least squares"
     return (
-        "trust-region Newton with exact derivatives from every start (lawfit "
+        "trust-region Newton with exact derivatives from every different start"
+        f"{levels if m.fit.residual == 'log' else ''} (lawfit "
         f"{_core.info()['version']}); converged when a full Newton step promises less than 1e-20 "
         f"of the objective: {m.fit.message}"
     )

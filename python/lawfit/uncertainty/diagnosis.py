@@ -212,10 +212,12 @@ def _diagnosis(code: str, message: str, severity: str = "") -> Diagnosis:
 def _of_result(fit: Fit) -> Iterator[Diagnosis]:
     if not fit.success:
         yield _diagnosis("not-converged", f"the best start did not converge: {fit.message}")
-    if fit.starts.n > 1 and fit.starts.hits == 1:
+    starts = fit.starts
+    different = starts.n - starts.repeated
+    if different > 1 and starts.hits - starts.hits_repeated == 1:
+        of = f"{different} different starts" if starts.repeated else f"{different} starts"
         yield _diagnosis(
-            "lonely-minimum",
-            f"only one of {fit.starts.n} starts reached the best objective; try more starts",
+            "lonely-minimum", f"only one of {of} reached the best objective; try more starts"
         )
     if fit.at_bound:
         yield _diagnosis("at-bound", f"at a bound: {named(fit.at_bound)}")
