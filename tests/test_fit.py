@@ -379,6 +379,31 @@ SMOOTH: dict[str, tuple[Any, Callable[[np.ndarray], np.ndarray]]] = {
 SPACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"linear": lambda y: y, "log": np.log}
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_cauchy_on_runs_of_two_laws(seed: int) -> None:
+    # Its minima near each of the two differ from the one that least squares leads to.
+    rng = np.random.default_rng(seed)
+    N, D = 10 ** rng.uniform(7, 10, 40), 10 ** rng.uniform(9, 11, 40)
+    laws = (
+        {"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.34, "beta": 0.28},
+        {"E": 1.3, "A": 2000.0, "B": 900.0, "alpha": 0.45, "beta": 0.33},
+    )
+
+    def loss(q: dict[str, float]) -> np.ndarray:
+        return q["E"] + q["A"] / N ** q["alpha"] + q["B"] / D ** q["beta"]
+
+    second = rng.random(40) < rng.uniform(0.3, 0.5)
+    target = np.where(second, loss(laws[1]), loss(laws[0])) * np.exp(rng.normal(0, 0.005, 40))
+    runs = {"N": N, "D": D, "loss": target}
+    text = "E + A / N**alpha + B / D**beta"
+    best = lf.fit(text, runs, loss="cauchy:0.01").objective
+    for q in laws:
+        r = np.log(loss(q) / target)
+        fit = lf.fit(text, runs, loss="cauchy:0.01", starts=[q])
+        assert fit.objective < (0.01**2 / 2 * np.log1p((r / 0.01) ** 2)).sum()
+        assert best <= fit.objective * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("residual", SPACES)
 @pytest.mark.parametrize("name", SMOOTH)
 def test_smooth_losses_against_scipy(name: str, residual: Any, noisy: dict[str, Any]) -> None:

@@ -249,7 +249,9 @@ void Solver::solve(const Vector& start, Solution& solution, Interrupt* interrupt
     if (std::isfinite(f_)) {
         status = Status::not_run;
         LossSpec loss = exact;
-        const bool by_least_squares = !squared && from == From::anywhere;
+        // Not under a loss that levels off: it has minima of its own, and least squares leads to one only.
+        const bool by_least_squares =
+            !squared && exact.kind != LossKind::cauchy && from == From::anywhere;
         if (by_least_squares) {
             change_loss({});
             if (std::isfinite(f_)) status = minimise(1e-6, interrupt, watcher);

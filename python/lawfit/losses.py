@@ -119,7 +119,10 @@ class Absolute(Loss):
 
 @dataclass(frozen=True)
 class Cauchy(Loss):
-    """s^2 / 2 log(1 + (r / s)^2): residuals far beyond `scale` hardly count. Not convex."""
+    """s^2 / 2 log(1 + (r / s)^2): residuals far beyond `scale` hardly count.
+
+    Not convex: runs of two kinds give two minima, so look at how many starts agree.
+    """
 
     scale: float = 1.0
     kind: ClassVar[str] = "cauchy"

@@ -8,7 +8,8 @@
 // robust loss; the exact Hessian, sum w rho'' J J^T + sum w rho' d2u, takes over. Bounds: each step
 // minimises its model over the box (BoxStep).
 // Robust losses see far residuals all alike, and have a kink that may be sharp against the near ones:
-// they are reached by way of least squares and a sequence of losses with narrowing cores.
+// they are reached by way of least squares and a sequence of losses with narrowing cores; but for Cauchy's, which
+// is not convex, so that the way would leave out most of its minima.
 #pragma once
 
 #include <lawfit/objective/objective_evaluator.hpp>
