@@ -237,6 +237,35 @@ def test_logarithms_of_a_choice_do_not_overflow() -> None:
         np.testing.assert_allclose(value, expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize("name", INSTRUCTION_SETS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqrt(max(x - a, 0))",
+        "sqrt((x > a)*(x - a))",
+        "sqrt(b*max(x - a, 0))",
+        "max(x - a, 0)**b",
+        "sqrt(x > a)",
+        "sqrt(x and (x > a))",
+    ],
+)
+def test_roots_of_what_is_zero_but_for_some_rows(text: str, name: str) -> None:
+    """The infinite slope of the root at zero meets a choice or a product that does not move."""
+    x, values = np.array([-1.0, 0.5, 2.0, 3.0]), {"a": 1.0, "b": 0.5}
+    values = {k: v for k, v in values.items() if k in formula.names(text)}
+    far = {"x": x[2:]}
+    with instruction_set(name):
+        value, jacobian = run(text, values, {"x": x})
+        expected, slopes = run(text, values, far)
+    wanted, wanted_j = twin(text, values, {"x": x})
+    np.testing.assert_array_equal(value[:2], 0.0)
+    np.testing.assert_array_equal(jacobian[:2], 0.0)
+    np.testing.assert_array_equal(wanted_j[:2], 0.0)
+    np.testing.assert_allclose(value[2:], expected, rtol=1e-14)
+    np.testing.assert_allclose(jacobian[2:], slopes, rtol=1e-13)
+    np.testing.assert_allclose(value, wanted, rtol=1e-13)
+
+
 # ---- Rows --------------------------------------------------------------------------------
 
 CHINCHILLA = "E + A/N**alpha + B/D**beta"

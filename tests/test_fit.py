@@ -379,6 +379,21 @@ SMOOTH: dict[str, tuple[Any, Callable[[np.ndarray], np.ndarray]]] = {
 SPACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"linear": lambda y: y, "log": np.log}
 
 
+@pytest.mark.parametrize(
+    "text", ["sqrt(max(x - a, 0))", "sqrt((x > a)*(x - a))", "max(x - a, 0)**c"]
+)
+def test_a_law_with_a_hinge_under_a_root(text: str) -> None:
+    x = np.linspace(0.0, 9.0, 40)
+    rng = np.random.default_rng(5)
+    y = 1.0 + 0.8 * np.sqrt(np.maximum(x - 3.05, 0.0)) + rng.normal(0.0, 0.01, 40)
+    fit = lf.fit(f"E + B * {text}", {"x": x, "y": y}, target="y", residual="linear", loss="squared")
+    assert fit.success
+    assert fit.params["a"] == pytest.approx(3.05, abs=0.03)
+    assert fit.objective < 0.5 * 40 * 0.01**2
+    assert np.isfinite(fit._problem.objective(None).hessian(fit._coordinates)).all()  # type: ignore[union-attr,arg-type]
+    assert all(np.isfinite(list(fit.standard_errors().values())))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_cauchy_on_runs_of_two_laws(seed: int) -> None:
     # Its minima near each of the two differ from the one that least squares leads to.

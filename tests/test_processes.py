@@ -70,7 +70,6 @@ def test_ctrl_c_stops_a_fit_before_its_first_start() -> None:
         '"B": 400.0, "alpha": 0.3, "beta": 0.3}, progress=progress)',
         "result",
     )
-    assert told["late"] < 0.5
     assert told["message"] == "interrupted before the first start"
     assert told["shows"] is None
 

@@ -146,16 +146,22 @@ void unary_forward(int n, const double* LAWFIT_RESTRICT a, double* LAWFIT_RESTRI
     ROWS out[i] = Op::value(a[i]);
 }
 
+// Where nothing flows nothing arrives: neither a zero adjoint times an infinite slope nor the reverse is NaN.
+LAWFIT_INLINE double flow(double adjoint, double slope) {
+    const double product =
+        slope == 0.0 ? 0.0 : adjoint * slope;  // two selections are vectorised, an or is not
+    return adjoint == 0.0 ? 0.0 : product;
+}
+
 template <class Op>
 void unary_reverse(int n, const double* LAWFIT_RESTRICT a, const double* LAWFIT_RESTRICT out,
                    const double* LAWFIT_RESTRICT d_out, double* LAWFIT_RESTRICT d_a, bool add) {
     if (Beyond<Op>::reached(n, a))
         return unary_reverse<typename Beyond<Op>::op>(n, a, out, d_out, d_a, add);
-    // Where nothing flows back nothing may arrive: a zero adjoint times an infinite slope is not NaN.
     if (add) {
-        ROWS d_a[i] += d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope(a[i], out[i]);
+        ROWS d_a[i] += flow(d_out[i], Op::slope(a[i], out[i]));
     } else {
-        ROWS d_a[i] = d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope(a[i], out[i]);
+        ROWS d_a[i] = flow(d_out[i], Op::slope(a[i], out[i]));
     }
 }
 
@@ -163,10 +169,7 @@ template <class Op>
 void unary_second(int n, const double* LAWFIT_RESTRICT a, const double* LAWFIT_RESTRICT out,
                   const double* LAWFIT_RESTRICT t_a, const double* LAWFIT_RESTRICT d_out,
                   double* LAWFIT_RESTRICT t_d_a) {
-    ROWS {
-        const double flow = t_a[i] * d_out[i];
-        t_d_a[i] += flow == 0.0 ? 0.0 : flow * Op::bend(a[i], out[i]);
-    }
+    ROWS t_d_a[i] += flow(flow(d_out[i], t_a[i]), Op::bend(a[i], out[i]));
 }
 
 struct mul_op {
@@ -251,13 +254,13 @@ void binary_reverse(int n, const double* a, const double* b, const double* out, 
                     double* d_a, bool add_a, double* d_b, bool add_b) {
     if (d_a) {
         ROWS {
-            const double d = d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope_a(a[i], b[i], out[i]);
+            const double d = flow(d_out[i], Op::slope_a(a[i], b[i], out[i]));
             d_a[i] = add_a ? d_a[i] + d : d;
         }
     }
     if (d_b) {
         ROWS {
-            const double d = d_out[i] == 0.0 ? 0.0 : d_out[i] * Op::slope_b(a[i], b[i], out[i]);
+            const double d = flow(d_out[i], Op::slope_b(a[i], b[i], out[i]));
             d_b[i] = add_b ? d_b[i] + d : d;
         }
     }
@@ -267,7 +270,6 @@ template <class Op>
 void binary_second(int n, const double* a, const double* b, const double* out, const double* t_a,
                    const double* t_b, const double* d_out, double* t_d_a, double* t_d_b) {
     ROWS {
-        if (d_out[i] == 0.0) continue;
         const double ta = t_a ? t_a[i] : 0.0;
         const double tb = t_b ? t_b[i] : 0.0;
         const double ab = Op::bend_ab(a[i], b[i], out[i]);
@@ -275,8 +277,8 @@ void binary_second(int n, const double* a, const double* b, const double* out, c
             (ta == 0.0 ? 0.0 : Op::bend_aa(a[i], b[i], out[i]) * ta) + (tb == 0.0 ? 0.0 : ab * tb);
         const double d_b =
             (ta == 0.0 ? 0.0 : ab * ta) + (tb == 0.0 ? 0.0 : Op::bend_bb(a[i], b[i], out[i]) * tb);
-        if (t_d_a) t_d_a[i] += d_a * d_out[i];
-        if (t_d_b) t_d_b[i] += d_b * d_out[i];
+        if (t_d_a) t_d_a[i] += flow(d_out[i], d_a);
+        if (t_d_b) t_d_b[i] += flow(d_out[i], d_b);
     }
 }
 
@@ -536,7 +538,7 @@ void multiply(int n, double c, const double* LAWFIT_RESTRICT a, const double* LA
 void scale_guarded(int n, double c, const double* LAWFIT_RESTRICT a, double* LAWFIT_RESTRICT y,
                    bool add) {
     ROWS {
-        const double d = a[i] == 0.0 ? 0.0 : c * a[i];
+        const double d = flow(c, a[i]);
         y[i] = add ? y[i] + d : d;
     }
 }
@@ -544,7 +546,7 @@ void scale_guarded(int n, double c, const double* LAWFIT_RESTRICT a, double* LAW
 void multiply_guarded(int n, double c, const double* LAWFIT_RESTRICT a,
                       const double* LAWFIT_RESTRICT b, double* LAWFIT_RESTRICT y, bool add) {
     ROWS {
-        const double d = a[i] == 0.0 ? 0.0 : c * a[i] * b[i];
+        const double d = flow(flow(c, a[i]), b[i]);
         y[i] = add ? y[i] + d : d;
     }
 }

@@ -33,10 +33,10 @@ class Dual:
     def times(self, slope: Array) -> Array:
         """Return slope * tangent, shape (n, p): the chain rule, without 0 * inf = nan.
 
-        The product is 0 where the tangent is 0 (nothing moves) and where the slope is 0 at
-        an infinite value (a flat tail).
+        The product is 0 where the tangent is 0 (nothing moves) and where the slope is 0, as in a
+        flat tail or where something else is chosen.
         """
-        still = (self.tangent == 0) | ((slope == 0) & np.isinf(self.value))[:, None]
+        still = (self.tangent == 0) | (slope == 0)[:, None]
         return np.where(still, LONG(0), slope[:, None] * self.tangent)
 
     def __neg__(self) -> Dual:
