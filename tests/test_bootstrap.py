@@ -227,6 +227,8 @@ def test_a_draw_is_the_best_of_its_solves(limit: int) -> None:
         missing = np.isin(problem.free, gone)
         np.testing.assert_array_equal(found["undetermined"][d], missing)
         others = solves(fit, weights, np.where(missing, starts[0], starts[1:]), limit)
+        alone = solves(fit, weights, starts[:1], limit)  # under squared loss there are no stages
+        assert warm["evaluations"][d] == alone["evaluations"][0]
         best = tuple(warm[key][d] for key in ("objective", "status", "x"))
         for one in zip(*(others[key] for key in ("objective", "status", "x")), strict=True):
             converged, had = (_core.statuses[status][1] for status in (one[1], best[1]))
@@ -273,6 +275,64 @@ def test_ways_may_end_anywhere(seed: int, rows: int, limit: int) -> None:
     if limit == 400:
         np.testing.assert_allclose(early["objective"], full["objective"], rtol=1e-6)
         assert early["evaluations"][~followed].sum() < 0.97 * full["evaluations"][~followed].sum()
+
+
+def test_ways_without_an_end_are_no_ways(free_fit: lf.Fit) -> None:
+    """Some starts end at the limit: the ways of the others stop as many starts as ever."""
+    assert free_fit._problem is not None
+    starts = spread(free_fit, 4)
+    ways = solves(free_fit, None, starts[1:], 12)
+    converged = [_core.statuses[status][1] for status in ways["status"]]
+    assert any(converged)
+    assert not all(converged)
+    early, full = (refits(free_fit, starts, 33, 7, early=e, limit=12) for e in (True, False))
+    assert not early["followed"].any()
+    np.testing.assert_allclose(early["objective"], full["objective"], rtol=1e-9)
+    assert early["evaluations"].sum() < 0.95 * full["evaluations"].sum()
+
+
+def test_every_way_is_that_of_one_start() -> None:
+    """So that their order does not matter."""
+    fit = waves_by_group(1, (100, 2), noise=0.02)
+    starts = spread(fit, 8)
+    one, two = (
+        refits(fit, np.vstack([starts[:1], rest]), 33, 7, early=True)
+        for rest in (starts[1:], starts[:0:-1])
+    )
+    for name in ("objective", "evaluations"):
+        np.testing.assert_array_equal(one[name], two[name])
+    full = refits(fit, starts, 33, 7, early=False)
+    assert one["evaluations"].sum() < full["evaluations"].sum()
+
+
+def test_rows_without_weight_are_not_used() -> None:
+    """Also where all draws use the same rows, and their targets are new."""
+    fit = waves_by_group(1, (13, 2))
+    assert fit._problem is not None
+    raw = _core.bootstrap(
+        fit._problem.objective(None), resample(fit, "residual")[0], spread(fit, 0), 0, 3, 9, True,
+        False, TOLERANCE, 400, 1, None,
+    )  # fmt: skip
+    assert raw["rows_used"].tolist() == 3 * [np.sum(np.asarray(fit._problem.settings.weights) > 0)]
+
+
+def test_every_unit_is_left_out_once_at_most() -> None:
+    fit = waves_by_group(1, (13, 2))
+    assert fit._problem is not None
+    objective = fit._problem.objective(None)
+    resampling = _core.Resampling("deletion", range(15), [0, 15])
+
+    def run(first: int, draws: int) -> Any:
+        return _core.bootstrap(
+            objective, resampling, spread(fit, 0), first, draws, 0, False, False, TOLERANCE, 400,
+            1, None,
+        )  # fmt: skip
+
+    whole, end = run(0, 15), run(12, 3)
+    np.testing.assert_array_equal(whole["objective"][12:], end["objective"])
+    for first, draws in ((0, 16), (13, 3), (-1, 1)):
+        with pytest.raises(ValueError, match="fewer units to leave out than draws"):
+            run(first, draws)
 
 
 def test_half_a_draw_is_no_draw() -> None:
