@@ -68,7 +68,9 @@ def test_cuts_are_named_by_the_largest_fitted_value() -> None:
     names = [c.name for c in Rolling("x", 3).cuts({"x": 2.0 * ROWS})]
     assert names == ["x <= 4", "x <= 10", "x <= 16"]
     assert Rolling(0, 1).cuts(ROWS[:, None])[0].name == "column 0 <= 5"
+    assert Rolling(-1, 1).cuts(ROWS[:, None])[0].name == "column -1 <= 5"
     assert Rolling(ROWS, 1).cuts(ROWS[:, None])[0].name == "(values) <= 5"
+    assert Rolling("x", 1).cuts(lf.read({"x": ROWS}))[0].name == "x <= 5"
     (cut,) = Rolling("C", 1).cuts({"N": [1.0, 2.0], "D": [20.0, 10.5]})
     assert cut.name == "C <= 120"
 
