@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ import numpy as np
 import pytest
 
 import lawfit as lf
+from lawfit import _core
+from lawfit.execution import TOLERANCE
+from lawfit.uncertainty.resampling import resample
 
 from .waves import WAVE
 
@@ -160,3 +165,193 @@ def test_all_evaluations_are_counted(free_fit: lf.Fit) -> None:
 def test_bootstrap_without_spread_starts(free_fit: lf.Fit) -> None:
     alone, helped = free_fit.bootstrap(40, spread=0), free_fit.bootstrap(40)
     np.testing.assert_allclose(alone.objective, helped.objective, rtol=1e-9)
+
+
+# --- every draw against its own solves -----------------------------------------------------------
+
+
+def waves_by_group(seed: int, rows: tuple[int, ...], noise: float = 0.4) -> lf.Fit:
+    """Return a fit with many minima; a group of few rows is missing in some draws."""
+    rng = np.random.default_rng(seed)
+    n = sum(rows)
+    x = np.sort(rng.uniform(0.0, 6.0, n))
+    group = rng.permutation(np.repeat(np.array(list("pqr"[: len(rows)])), rows))
+    y = np.exp(0.3 * np.sin(2.0 * x) + 0.2 * (group == "q") + rng.normal(0.0, noise, n))
+    law = lf.Law(WAVE.formula.replace("a +", "a[group] +"), parameters=WAVE.parameters[:3])
+    weights = 1e-5 * np.where(np.arange(n) % 7 == 3, 0.0, 1.0 + np.arange(n) % 2)
+    table = {"x": x, "y": y, "group": group, "weight": weights}
+    return lf.fit(law, table, "y", weights="weight", loss="squared", starts=40)
+
+
+def refits(
+    fit: lf.Fit, starts: Any, first: int, draws: int, *, early: bool, limit: int = 400
+) -> dict[str, Any]:
+    """Refit draws of the rows of a fit from given starts, by the core."""
+    assert fit._problem is not None
+    return dict(
+        _core.bootstrap(
+            fit._problem.objective(fit._start_points), resample(fit, "cases")[0], starts, first,
+            draws, 9, early, False, TOLERANCE, limit, 1, None,
+        )
+    )  # fmt: skip
+
+
+def solves(fit: lf.Fit, weights: Any, starts: Any, limit: int) -> dict[str, Any]:
+    """Minimise under other weights of the rows, every start by itself."""
+    assert fit._problem is not None
+    arguments = fit._problem.objective_arguments(fit._start_points)
+    objective = _core.Objective(*arguments[:3], weights, *arguments[4:])
+    return dict(_core.multistart(objective, starts, TOLERANCE, limit, False, 1, None))
+
+
+def spread(fit: lf.Fit, count: int) -> Any:
+    """Return the fit's own minimum and more starts."""
+    assert fit._problem is not None
+    assert fit._coordinates is not None
+    return np.vstack([fit._coordinates, fit._problem.draw_starts(count, 3, 1)])
+
+
+@pytest.mark.parametrize("limit", [6, 12, 400])
+def test_a_draw_is_the_best_of_its_solves(limit: int) -> None:
+    """Also where some of them or all end without convergence, and where parameters have no rows."""
+    fit = waves_by_group(1, (13, 2))
+    problem = fit._problem
+    assert problem is not None
+    own, group = np.asarray(problem.settings.weights), np.asarray(problem.runs["group"])
+    starts = spread(fit, 6)
+    found = refits(fit, starts, 5, 60, early=False, limit=limit)
+    warm = refits(fit, starts[:1], 5, 60, early=False, limit=limit)
+    for d, drawn in enumerate(resample(fit, "cases")[0].draws(9, 5, 60)):
+        weights = drawn * own
+        gone = [f"a[{g}]" for g in "pq" if not weights[group == g].any()]
+        missing = np.isin(problem.free, gone)
+        np.testing.assert_array_equal(found["undetermined"][d], missing)
+        others = solves(fit, weights, np.where(missing, starts[0], starts[1:]), limit)
+        alone = solves(fit, weights, starts[:1], limit)  # under squared loss there are no stages
+        assert warm["evaluations"][d] == alone["evaluations"][0]
+        best = tuple(warm[key][d] for key in ("objective", "status", "x"))
+        for one in zip(*(others[key] for key in ("objective", "status", "x")), strict=True):
+            converged, had = (_core.statuses[status][1] for status in (one[1], best[1]))
+            lower = one[0] < best[0] - 1e-9 * abs(best[0])
+            if (converged and not had) or (converged == had and lower):
+                best = one
+        assert (found["objective"][d], found["status"][d]) == best[:2]
+        np.testing.assert_array_equal(found["x"][d], best[2])
+        np.testing.assert_array_equal(found["x"][d][missing], starts[0][missing])
+        assert found["warm_start_was_beaten"][d] == (best[0] < warm["objective"][d] * (1 - 1e-6))
+        assert found["evaluations"][d] == warm["evaluations"][d] + others["evaluations"].sum()
+        assert found["rows_used"][d] == np.sum(weights > 0)
+    converged = np.mean([_core.statuses[status][1] for status in found["status"]])
+    assert converged == 1.0 if limit > 6 else 0.1 < converged < 0.9
+    assert found["undetermined"].any()
+    assert found["warm_start_was_beaten"].any()
+    assert found["followed"].all()
+    assert found["other_evaluations"] == 0
+
+
+@pytest.mark.parametrize("limit", [8, 400])
+@pytest.mark.parametrize(("seed", "rows"), [(3, 24), (2, 100)])
+def test_ways_may_end_anywhere(seed: int, rows: int, limit: int) -> None:
+    """Below the fit that draws start from, or without convergence; with parameters without rows."""
+    fit = waves_by_group(seed, (rows, 2), noise=0.1)
+    assert fit._problem is not None
+    starts = spread(fit, 60)[1:]
+    ends = solves(fit, fit._problem.settings.weights, starts, 400)
+    order = np.argsort(ends["objective"])
+    starts = np.vstack([ends["x"][order[30]], starts[order[:3]]])
+    ways = solves(fit, fit._problem.settings.weights, starts[1:], limit)
+    early, full = (refits(fit, starts, 470, 100, early=e, limit=limit) for e in (True, False))
+    assert not early["claims_failed"]
+    assert early["other_evaluations"] == ways["evaluations"].sum()
+    followed = early["followed"]
+    assert np.flatnonzero(followed).tolist() == [2, 10, 18, 26, 34, 42, 58, 74, 90]
+    assert (early["objective"] <= full["objective"] * (1 + 1e-6)).all()
+    for name in ("undetermined", "rows_used"):
+        np.testing.assert_array_equal(early[name], full[name])
+    lost = full["undetermined"]
+    np.testing.assert_array_equal(early["x"][lost], np.tile(starts[0], (100, 1))[lost])
+    beaten = early["warm_start_was_beaten"]
+    assert (beaten & ~followed & lost.any(axis=1)).any()
+    if limit == 400:
+        np.testing.assert_allclose(early["objective"], full["objective"], rtol=1e-6)
+        assert early["evaluations"][~followed].sum() < 0.97 * full["evaluations"][~followed].sum()
+
+
+def test_ways_without_an_end_are_no_ways(free_fit: lf.Fit) -> None:
+    """Some starts end at the limit: the ways of the others stop as many starts as ever."""
+    assert free_fit._problem is not None
+    starts = spread(free_fit, 4)
+    ways = solves(free_fit, None, starts[1:], 12)
+    converged = [_core.statuses[status][1] for status in ways["status"]]
+    assert any(converged)
+    assert not all(converged)
+    early, full = (refits(free_fit, starts, 33, 7, early=e, limit=12) for e in (True, False))
+    assert not early["followed"].any()
+    np.testing.assert_allclose(early["objective"], full["objective"], rtol=1e-9)
+    assert early["evaluations"].sum() < 0.95 * full["evaluations"].sum()
+
+
+def test_every_way_is_that_of_one_start() -> None:
+    """So that their order does not matter."""
+    fit = waves_by_group(1, (100, 2), noise=0.02)
+    starts = spread(fit, 8)
+    one, two = (
+        refits(fit, np.vstack([starts[:1], rest]), 33, 7, early=True)
+        for rest in (starts[1:], starts[:0:-1])
+    )
+    for name in ("objective", "evaluations"):
+        np.testing.assert_array_equal(one[name], two[name])
+    full = refits(fit, starts, 33, 7, early=False)
+    assert one["evaluations"].sum() < full["evaluations"].sum()
+
+
+def test_rows_without_weight_are_not_used() -> None:
+    """Also where all draws use the same rows, and their targets are new."""
+    fit = waves_by_group(1, (13, 2))
+    assert fit._problem is not None
+    raw = _core.bootstrap(
+        fit._problem.objective(None), resample(fit, "residual")[0], spread(fit, 0), 0, 3, 9, True,
+        False, TOLERANCE, 400, 1, None,
+    )  # fmt: skip
+    assert raw["rows_used"].tolist() == 3 * [np.sum(np.asarray(fit._problem.settings.weights) > 0)]
+
+
+def test_every_unit_is_left_out_once_at_most() -> None:
+    fit = waves_by_group(1, (13, 2))
+    assert fit._problem is not None
+    objective = fit._problem.objective(None)
+    resampling = _core.Resampling("deletion", range(15), [0, 15])
+
+    def run(first: int, draws: int) -> Any:
+        return _core.bootstrap(
+            objective, resampling, spread(fit, 0), first, draws, 0, False, False, TOLERANCE, 400,
+            1, None,
+        )  # fmt: skip
+
+    whole, end = run(0, 15), run(12, 3)
+    np.testing.assert_array_equal(whole["objective"][12:], end["objective"])
+    for first, draws in ((0, 16), (13, 3), (-1, 1)):
+        with pytest.raises(ValueError, match="fewer units to leave out than draws"):
+            run(first, draws)
+
+
+def test_half_a_draw_is_no_draw() -> None:
+    """Ctrl-C between the starts of a draw, as most of them are."""
+    fit = waves_by_group(1, (13, 2))
+    starts = spread(fit, 80)
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    found = refits(fit, starts, 0, 1_000_000, early=True)
+    timer.join()
+    assert found["interrupted"]
+    assert not found["claims_failed"]
+    done = np.isfinite(found["objective"])
+    count = int(done.sum())
+    assert done[:count].all()
+    whole = refits(fit, starts, 0, count + 1, early=True)
+    for name in ("x", "objective", "status", "evaluations", "warm_start_was_beaten", "followed"):
+        np.testing.assert_array_equal(found[name][:count], whole[name][:count])
+    assert {_core.statuses[status][0] for status in found["status"][count:]} == {"not_run"}
+    for name in ("evaluations", "warm_start_was_beaten", "followed", "undetermined"):
+        assert not found[name][count:].any()
+    assert np.isnan(found["x"][count:]).all()

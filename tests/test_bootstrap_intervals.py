@@ -128,6 +128,10 @@ def test_the_covariance_of_a_refit_is_a_sandwich(runs: lf.Runs, settings: dict[s
     assert boot._covariance is not None
     own = boot._covariance[1]
     np.testing.assert_allclose(own, sandwich(fit), rtol=1e-6, atol=1e-12 * np.abs(own).max())
+    later = fit.bootstrap(2, first_draw=1, studentize=True)
+    assert later._covariance is not None
+    np.testing.assert_array_equal(later._covariance[0][0], boot._covariance[0][1])
+    assert np.isfinite(boot._covariance[0]).all()
     for low, high in boot.intervals(0.5, "studentized").values():
         assert low <= high
 

@@ -78,6 +78,42 @@ def test_a_start_that_is_stopped_has_the_end_that_it_met(runs: lf.Runs) -> None:
     assert (found["evaluations"] > 0).all()
 
 
+@pytest.mark.parametrize(("seed", "all_withdrawn"), [(0, False), (2, True)])
+def test_what_is_withdrawn_is_run_again(seed: int, all_withdrawn: bool) -> None:
+    """Where one claim proves wrong those like it are withdrawn; where a second does, all are."""
+    law = lf.Law("A / N**alpha + B / D**beta", variables=["N", "D"])
+    runs = lf.datasets.load("simulated_chinchilla")
+    fit = lf.fit(law, runs, loss="squared", starts=2)
+    problem = fit._problem
+    assert problem is not None
+    starts = problem.draw_starts(400, seed, 1)
+    starts = np.vstack([starts, starts[:3]])
+    objective = problem.objective(fit._start_points)
+    early, full = (
+        _core.multistart(objective, starts, TOLERANCE, MAX_EVALUATIONS, e, 1, None)
+        for e in (True, False)
+    )
+    joined, repeats = early["joined"], early["repeats"]
+    own = (joined < 0) & (repeats < 0)
+    for name in ("x", "objective", "decrement", "status"):
+        np.testing.assert_array_equal(early[name][own], full[name][own])
+        np.testing.assert_array_equal(early[name][joined >= 0], early[name][joined[joined >= 0]])
+        np.testing.assert_array_equal(early[name][400:], early[name][:3])
+    assert own[joined[joined >= 0]].all()
+    assert joined.min() == -1
+    assert repeats[400:].tolist() == [0, 1, 2]
+    assert (repeats[:400] == -1).all()
+    assert not early["evaluations"][400:].any()
+    more = early["evaluations"][own] - full["evaluations"][own]
+    assert (more >= 0).all()  # those that were stopped first and then run again took more
+    assert np.sum(more > 0) > (10 if all_withdrawn else 0)
+    # What has been checked before all claims were withdrawn tells nothing of later ones.
+    assert early["refuted"] == (0 if all_withdrawn else 1)
+    assert 8 < early["checked"] < 80
+    wrong = np.abs(early["objective"] - full["objective"]) > 1e-6 * full["objective"]
+    assert np.sum(wrong) <= 8
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_every_start_is_counted_to_its_own_end(noise: float) -> None:
     """Among many minima; the stride through 402 starts is even before it is corrected."""

@@ -60,6 +60,36 @@ def test_rolling_cuts_where_asked() -> None:
     assert sizes == [2, 4, 6, 8, 10]
     sizes = [len(c.train) for c in Rolling(0, 3, first=0.5).cuts(ROWS[:, None])]
     assert sizes == [6, 8, 10]
+    sizes = [len(c.train) for c in Rolling(0, 3).cuts(np.arange(40.0)[:, None])]
+    assert sizes == [10, 20, 30]
+
+
+def test_cuts_are_named_by_the_largest_fitted_value() -> None:
+    names = [c.name for c in Rolling("x", 3).cuts({"x": 2.0 * ROWS})]
+    assert names == ["x <= 4", "x <= 10", "x <= 16"]
+    assert Rolling(0, 1).cuts(ROWS[:, None])[0].name == "column 0 <= 5"
+    assert Rolling(-1, 1).cuts(ROWS[:, None])[0].name == "column -1 <= 5"
+    assert Rolling(ROWS, 1).cuts(ROWS[:, None])[0].name == "(values) <= 5"
+    assert Rolling("x", 1).cuts(lf.read({"x": ROWS}))[0].name == "x <= 5"
+    (cut,) = Rolling("C", 1).cuts({"N": [1.0, 2.0], "D": [20.0, 10.5]})
+    assert cut.name == "C <= 120"
+
+
+def test_defaults() -> None:
+    column = ROWS[:, None]
+    assert Rolling(0).get_n_splits() == RandomFolds().get_n_splits() == 5
+    for own, said in zip(RandomFolds().cuts(column), RandomFolds(5, 0).cuts(column), strict=True):
+        np.testing.assert_array_equal(own.test, said.test)
+    shares = [c.facts["share"] for c in TrainingGrid(counts=(1,)).cuts(checkpoints())]
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_as_few_parts_as_can_be() -> None:
+    two = {"x": ROWS[:2], "set": ["a", "b"]}
+    for splitter in (LeaveOneGroupOut("set"), LeaveOneOut(), Rolling("x", 1), RandomFolds(2)):
+        cuts = splitter.cuts(two)
+        assert all(len(cut.train) == len(cut.test) == 1 for cut in cuts)
+        assert sorted({int(cut.test[0]) for cut in cuts}) == ([1] if len(cuts) == 1 else [0, 1])
 
 
 def test_order_is_a_column_a_formula_values_or_a_function() -> None:
@@ -123,6 +153,9 @@ def test_the_grid_of_training() -> None:
         assert len(cut.train) == count * round(10 * share)
     (largest,) = TrainingGrid(shares=(1.0,), counts=(1,), pick="largest").cuts(table)
     assert set(table["model"][largest.train]) == {"c"}
+    (two,) = TrainingGrid(shares=(1.0,), counts=(2,), pick="largest", test=1.0).cuts(table)
+    assert set(table["model"][two.train]) == {"b", "c"}
+    assert two.test.tolist() == list(range(10))
 
 
 BAD: list[tuple[Callable[[], Any], str]] = [
@@ -136,7 +169,9 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: Rolling(ROWS[:3]).cuts({"x": ROWS}), "expected \\(12,\\)"),
     (lambda: Rolling("x").cuts({"x": [1.0, np.nan]}), "row 2 is nan"),
     (lambda: Rolling(steps=0), "integer of 1 or more"),
+    (lambda: Rolling(list("abcdefghijkl")).cuts(ROWS[:, None]), "could not convert"),
     (lambda: Rolling(first=1.0), "between 0 and 1"),
+    (lambda: Rolling(first=0.0), "first = 0.0 must lie between 0 and 1"),
     (lambda: Rolling(ahead="last"), "'next' or 'all'"),
     (lambda: LeaveOneGroupOut().cuts({"x": ROWS}), "needs groups"),
     (lambda: LeaveOneGroupOut(["a"] * 12).cuts({"x": ROWS}), "one group only, 'a'"),
@@ -147,7 +182,11 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (lambda: LeaveOneOut().get_n_splits(), "table is needed"),
     (lambda: TrainingGrid(shares=()), "above 0, at most 1"),
     (lambda: TrainingGrid(pick="some"), "'smallest' or 'largest'"),
-    (lambda: TrainingGrid(test=0.0), "above 0"),
+    (lambda: TrainingGrid(shares=(0.5, 0.0)), "shares .* must be numbers above 0"),
+    (lambda: TrainingGrid(shares=(1.5,)), "shares .* at most 1"),
+    (lambda: TrainingGrid(test=0.0), "test = 0.0 must be above 0"),
+    (lambda: TrainingGrid(test=1.5), "test = 1.5 must be above 0, at most 1"),
+    (lambda: TrainingGrid(counts=(1, 0)), "counts = 0 must be an integer of 1 or more"),
     (lambda: TrainingGrid(counts=(4,)).cuts(checkpoints()), "only 3 models are smaller"),
     (
         lambda: TrainingGrid().cuts({**checkpoints(), "N": np.full(40, 1e8)}),

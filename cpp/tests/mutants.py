@@ -86,16 +86,16 @@ class Build:
         return self.run(command)
 
     def link(self, target: str, output: Path) -> None:
-        """Link a target with the mutant in front of the library that holds the original."""
-        last = next(
-            c for c in reversed(self.commands(target)) if "liblawfit.a" in c and " -o " in c
-        )
-        command = shlex.split(last.removeprefix(": && ").removesuffix(" && :"))
+        """Link a target with the mutant instead of the original, or before the library with it."""
+        last = self.commands(target)[-1].removeprefix(": && ").partition(" && ")[0]
+        command = shlex.split(last)
         command[command.index("-o") + 1] = str(output)
-        command.insert(
-            next(k for k, word in enumerate(command) if word.endswith("liblawfit.a")),
-            str(self.object),
-        )
+        original = f"/{self.source.name}.o"
+        if any(word.endswith(original) for word in command):  # the module links objects, no library
+            command = [str(self.object) if word.endswith(original) else word for word in command]
+        else:
+            at = next(k for k, word in enumerate(command) if word.endswith("liblawfit.a"))
+            command.insert(at, str(self.object))
         output.parent.mkdir(parents=True, exist_ok=True)
         if not self.run(command):
             raise SystemExit(f"{target} does not link")
