@@ -333,6 +333,14 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
             },
             py::arg("points"), py::arg("threads") = 0, py::arg("progress") = py::none());
 
+    m.def(
+        "earlier_same",
+        [](const Array& starts) {
+            require(starts.ndim() == 2, "starts must have shape (starts, dimension)");
+            return to_array(earlier_same(starts.data(), static_cast<long>(starts.shape(0)),
+                                         static_cast<int>(starts.shape(1))));
+        },
+        py::arg("starts"));
     m.def("multistart", &run_multistart, py::arg("objective"), py::arg("starts"),
           py::arg("tolerance"), py::arg("max_evaluations"), py::arg("early_stop"),
           py::arg("threads"), py::arg("progress"));

@@ -71,23 +71,6 @@ void share_end(MultistartResult& result, std::size_t i, long other) {
     result.status[i] = result.status[j];
 }
 
-// For each start the first one that is the same to the bit, or -1.
-std::vector<long> earlier_same(const double* starts, long count, int dimension) {
-    const auto bytes = [&](long i) {
-        return std::string_view(reinterpret_cast<const char*>(starts + i * dimension),
-                                static_cast<std::size_t>(dimension) * sizeof(double));
-    };
-    const auto hash = [&](long i) { return std::hash<std::string_view>{}(bytes(i)); };
-    const auto same = [&](long i, long j) { return bytes(i) == bytes(j); };
-    std::unordered_set<long, decltype(hash), decltype(same)> seen(64, hash, same);
-    std::vector<long> earlier(static_cast<std::size_t>(count), -1);
-    for (long i = 0; i < count; ++i) {
-        const auto [first, is_new] = seen.insert(i);
-        if (!is_new) earlier[static_cast<std::size_t>(i)] = *first;
-    }
-    return earlier;
-}
-
 // What a start of the present batch came to.
 struct Followed {
     Path path;
@@ -109,6 +92,22 @@ void withdraw_what_rests_on(const std::vector<Claim>& claims, std::vector<char>&
 }
 
 }  // namespace
+
+std::vector<long> earlier_same(const double* starts, long count, int dimension) {
+    const auto bytes = [&](long i) {
+        return std::string_view(reinterpret_cast<const char*>(starts + i * dimension),
+                                static_cast<std::size_t>(dimension) * sizeof(double));
+    };
+    const auto hash = [&](long i) { return std::hash<std::string_view>{}(bytes(i)); };
+    const auto same = [&](long i, long j) { return bytes(i) == bytes(j); };
+    std::unordered_set<long, decltype(hash), decltype(same)> seen(64, hash, same);
+    std::vector<long> earlier(static_cast<std::size_t>(count), -1);
+    for (long i = 0; i < count; ++i) {
+        const auto [first, is_new] = seen.insert(i);
+        if (!is_new) earlier[static_cast<std::size_t>(i)] = *first;
+    }
+    return earlier;
+}
 
 MultistartResult multistart(const Objective& objective, const double* starts, long count,
                             const SolverOptions& options, bool early_stop, int threads,

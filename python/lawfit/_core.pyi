@@ -159,6 +159,8 @@ class Objective:
         self, points: ArrayLike, threads: int = 0, progress: Reporter | None = None
     ) -> Floats: ...
 
+# For each start, (starts, dimension), the first one that is the same to the bit, or -1.
+def earlier_same(starts: ArrayLike) -> NDArray[np.int64]: ...
 def multistart(
     objective: Objective,
     starts: ArrayLike,

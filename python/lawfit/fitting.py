@@ -23,7 +23,7 @@ from .progress import Progress, reporter
 from .protocols import protocol as find_protocol
 from .result import Fit, Starts
 from .runs import Runs, read
-from .starts import earlier_same, starts_from_points
+from .starts import starts_from_points
 from .tables import named
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def fit(
                 objective, some, TOLERANCE, MAX_EVALUATIONS, early_stop, workers, report
             )
         )
-        return raw if early_stop else raw | {"repeats": earlier_same(some)}
+        return raw if early_stop else raw | {"repeats": _core.earlier_same(some)}
 
     raw = run(points)
     while automatic and _wants_more(problem, raw):
@@ -465,7 +465,7 @@ def _run_elsewhere(
     executor: Executor, data: Any, starts: Floats, threads: int, report: Any
 ) -> dict[str, Any]:
     """Run starts in the processes of an executor; paths are known within a part only."""
-    repeats = earlier_same(starts)
+    repeats = _core.earlier_same(starts)
     run = np.flatnonzero(repeats < 0) if data[1] else np.arange(len(starts))
     parts = cut(len(run), 32, 32)
     sizes = [len(part) for part in parts]

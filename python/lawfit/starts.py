@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .tables import named
 
-__all__ = ["Grid", "earlier_same", "quasi_random", "starts_from_points"]
+__all__ = ["Grid", "quasi_random", "starts_from_points"]
 
 Floats = NDArray[np.float64]
 
@@ -107,17 +107,6 @@ def starts_from_points(given: Any, names: Sequence[str]) -> dict[str, Floats]:
         if bad.size:
             raise InputError(f"start {bad[0] + 1}: {name} = {column[bad[0]]} is not finite")
     return {n: np.broadcast_to(columns[n], (count,)).astype(float) for n in names}
-
-
-def earlier_same(points: Floats) -> NDArray[np.intp]:
-    """Return for each point, a row, the first one that is the same to the bit, or -1."""
-    number = np.arange(len(points))
-    if points.shape[1] == 0:
-        return np.where(number == 0, -1, 0)
-    rows = np.ascontiguousarray(points).view(np.dtype((np.void, 8 * points.shape[1]))).ravel()
-    _, first, group = np.unique(rows, return_index=True, return_inverse=True)
-    earlier = first[group.ravel()]
-    return np.where(earlier == number, -1, earlier)
 
 
 def _numbers(values: Any, what: str) -> Floats:

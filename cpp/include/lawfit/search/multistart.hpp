@@ -25,6 +25,9 @@ struct MultistartResult {
     bool interrupted = false;
 };
 
+// For each start, (count, dimension) row-major, the first one that is the same to the bit, or -1.
+std::vector<long> earlier_same(const double* starts, long count, int dimension);
+
 // starts: (count, dimension) row-major. Every start is followed to its end or, with early_stop, until
 // it meets the way of an earlier one (paths.hpp), whose end it then shares; one that is an earlier start
 // to the bit is not run at all. Some are followed to their
