@@ -275,13 +275,13 @@ def render(tree: Tree, leaf: Callable[[str], str] = str, noise: Callable[[], str
 
 
 def parts(tree: Tree) -> list[Tree]:
-    """Return the tree and all trees inside it, conditions left out."""
+    """Return the tree and all trees inside it."""
     kind, *rest = tree
     if kind == "neg":
         inside = [rest[0]]
     elif kind == "op":
         inside = rest[1:]
-    elif kind == "call":
+    elif kind in ("call", "compare", "logic"):
         inside = list(rest[1])
     else:
         inside = []
