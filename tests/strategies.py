@@ -277,7 +277,7 @@ def render(tree: Tree, leaf: Callable[[str], str] = str, noise: Callable[[], str
 def parts(tree: Tree) -> list[Tree]:
     """Return the tree and all trees inside it."""
     kind, *rest = tree
-    if kind == "neg":
+    if kind in ("neg", "not"):
         inside = [rest[0]]
     elif kind == "op":
         inside = rest[1:]
