@@ -147,6 +147,17 @@ def test_a_direction_without_influence_is_open() -> None:
     assert high - low < 0.02
 
 
+def test_a_quantity_is_followed_to_where_it_turns() -> None:
+    fit = line_fit()
+    turn = fit.params["a"] + fit.standard_errors()["a"]
+    found = fit.profile(lambda p: -((p["a"] - turn) ** 2))
+    assert found.ends == ("reached", "failed")
+    assert "could not be followed above" in found.warnings[0]
+    assert math.isnan(found.interval(0.95)[1])
+    assert found.values[-1] <= 0.0
+    assert 0.8 < found.root[-1] < 1.0
+
+
 def test_a_lower_minimum_is_reported() -> None:
     """A fit from one start in the wrong valley; its profile crosses over into the right one."""
     g = np.random.default_rng(2)
