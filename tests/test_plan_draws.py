@@ -140,6 +140,12 @@ def test_more_serving_makes_smaller_models_and_contours_have_one_loss() -> None:
     of_n = BASE["alpha"] * BASE["A"] / n ** BASE["alpha"]
     of_d = BASE["beta"] * BASE["B"] / d ** BASE["beta"]
     np.testing.assert_allclose(of_n / of_d, 1 + line.at / (3 * d), rtol=1e-8)
+    for call in (
+        lambda: frontier.over_values(plan, "D_inf", []),
+        lambda: frontier.iso_loss(plan, 2.1, "N", [1e9, math.nan]),
+    ):
+        with pytest.raises(lf.InputError, match="must be finite numbers, at least one"):
+            call()
     contour = frontier.iso_loss(plan, 2.1, "N", [1e9, plan["N"], 1e12])
     assert np.isnan(contour["D"][0])
     np.testing.assert_allclose(contour["loss"][1:], 2.1, rtol=1e-10)
