@@ -175,6 +175,15 @@ def test_a_fit_that_fails_is_a_row() -> None:
     np.testing.assert_allclose(again["E"][8:], others["E"][8:], rtol=1e-6)
 
 
+def test_a_weight_may_be_zero_and_a_sigma_may_not() -> None:
+    data = table(NOISY)
+    data["one"] = np.ones(len(data["loss"]))
+    data["one"][np.flatnonzero(data["run"] == 0)[0]] = 0.0
+    for kind, status in (("weights", "converged"), ("sigma", "bad_weight")):
+        found = lf.fit_many(LAW, data, by="run", **{kind: "one"})  # type: ignore[arg-type]
+        assert found["status"].tolist() == [status] + ["converged"] * (GROUPS - 1)
+
+
 def test_nothing_may_be_free() -> None:
     fixed = {"E": 1.5, "A": 100.0, "alpha": 0.3}
     found = lf.fit_many(LAW, table(NOISY), by="run", fixed=fixed)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lawfit as lf
-from lawfit.uncertainty.contributions import contributions, derivatives_at
+from lawfit.uncertainty.contributions import bandwidth, contributions, derivatives_at
 from lawfit.uncertainty.quantiles import incomplete_beta, joint_quantile, t_quantile
 
 LINE = lf.Law("a + b * x + c * z", parameters=["a", "b", "c"], variables=["x", "z"])
@@ -71,6 +71,7 @@ def test_agrees_with_statsmodels(weighted: bool) -> None:
     by_array = fit.covariance("cluster", by=runs["group"])
     np.testing.assert_array_equal(by_array.matrix, fit.covariance("cluster", by="group").matrix)
     assert by_array.dof == 11
+    assert fit.covariance("cluster", by=np.arange(60) % 2).dof == 1  # two clusters are enough
 
 
 def test_agrees_with_curve_fit(runs: lf.Runs) -> None:
@@ -95,6 +96,22 @@ def test_median_agrees_with_statsmodels() -> None:
     theirs = sm.QuantReg(runs["y"], design).fit(0.5, vcov="robust")
     ours = fit.standard_errors()
     np.testing.assert_allclose([ours[n] for n in "abc"], theirs.bse, rtol=0.15)
+
+
+@pytest.mark.parametrize("quantile", [0.3, 0.5])
+def test_the_window_is_half_of_statsmodels(quantile: float) -> None:
+    theirs = pytest.importorskip("statsmodels.regression.quantile_regression")
+    g = np.random.default_rng(3)
+    # The narrower measure is the quartiles, then the deviation, and the quartiles at one place.
+    for u in (
+        g.standard_t(2, 70), np.sign(g.normal(size=70)) + 0.1 * g.normal(size=70),
+        np.repeat([0.0, 1.0, -1.0], [50, 10, 10]),
+    ):  # fmt: skip
+        between = np.subtract(*np.quantile(u, [0.75, 0.25])) / 1.34
+        spread = min(np.std(u), between) if between > 0.0 else np.std(u)
+        step = theirs.hall_sheather(len(u), quantile)
+        ends = scipy.stats.norm.ppf([quantile - step, quantile + step])
+        assert bandwidth(u, quantile) == pytest.approx(0.5 * spread * np.ptp(ends), rel=1e-9)
 
 
 @pytest.mark.parametrize("loss", [lf.Huber(0.02), lf.LogCosh(0.01), lf.Cauchy(0.02), lf.Squared()])
@@ -144,6 +161,29 @@ def test_derivatives_by_groups_tied_and_fixed() -> None:
     assert found["alpha"] == found["beta"]
     assert found["A"] == (400.0, 400.0)
     assert found["E[u]"][0] < fit.params["E[u]"] < found["E[u]"][1]
+
+
+def test_the_variance_of_a_fitted_scale_is_the_same_to_first_order() -> None:
+    """Residuals in pairs of opposite signs: nothing joins the scale to the other parameters."""
+    runs = line_runs()
+    line = 1 + 0.5 * runs["x"] - 2 * runs["z"]
+    pairs = {k: np.concatenate([v, v]) for k, v in runs.items()}
+    pairs["y"] = np.concatenate([runs["y"], 2 * line - runs["y"]])
+    fit = fit_line(pairs, weights="w", scale="fitted", loss=lf.LogCosh(0.5))
+    first, whole = (fit.covariance(kind) for kind in ("gauss-newton", "sandwich"))
+    assert first.names[-1] == "scale"
+    assert first.matrix[-1, -1] == pytest.approx(whole.matrix[-1, -1], rel=1e-6)
+
+
+def test_penalties_count_beside_a_loss_that_bends_less() -> None:
+    fit = fit_line(line_runs(), loss=lf.LogCosh(0.3), penalties={"c": (0.0, 0.2)})
+    rows = contributions(fit)
+    gram, bend = rows.jacobian.T @ rows.jacobian, rows.mean_curvature()
+    assert bend < 0.9
+    assert rows.penalty.any()
+    inverse = np.linalg.inv(bend * gram + rows.penalty)
+    expected = np.sum(rows.slope**2) / 57 * inverse @ gram @ inverse
+    np.testing.assert_allclose(fit.covariance("gauss-newton").matrix, expected, rtol=1e-9)
 
 
 def test_scale_factors_have_positive_intervals(free_fit: lf.Fit) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import lawfit as lf
+from lawfit.uncertainty import checkpoints
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
@@ -85,6 +86,15 @@ def test_a_checkpoint_after_an_exception_in_a_callback(fit: lf.Fit, tmp_path: Pa
     assert path.exists()
     assert seen == sorted(seen)
     same(fit.bootstrap(600, checkpoint=path), fit.bootstrap(600))
+
+
+def test_a_chunk_reports_its_draws_on_top_of_those_before() -> None:
+    seen: list[int] = []
+    after = checkpoints._after(seen.append, 128)
+    assert after is not None
+    after(5)
+    assert seen == [133]
+    assert checkpoints._after(None, 128) is None
 
 
 def test_a_checkpoint_belongs_to_one_request(fit: lf.Fit, tmp_path: Path) -> None:

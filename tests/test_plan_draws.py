@@ -101,6 +101,25 @@ def test_regret_is_against_the_same_cost(plan: lf.Plan) -> None:
         plan.regret(Q=3)
 
 
+def test_limits_that_are_just_kept_are_not_broken() -> None:
+    plan = lf.plan("chinchilla", 1e22, params=BASE, constraints=["-N <= -2e9", "N <= 3e9"])
+    for n, broken in (
+        (2e9, ()),
+        (3e9, ()),
+        (1.999e9, ("-N <= -2e9",)),
+        (3.001e9, ("N <= 3e9",)),
+    ):
+        assert plan.regret(N=n, D=1e10).broken == broken
+    plan = lf.plan("chinchilla", 1e22, params=BASE, over={"N": (2e9, 3e9)})
+    for n, broken in (
+        (2e9, ()),
+        (3e9, ()),
+        (1.999e9, ("2e+09 <= N <= 3e+09",)),
+        (3.001e9, ("2e+09 <= N <= 3e+09",)),
+    ):
+        assert plan.regret(N=n, D=1e10).broken == broken
+
+
 def test_the_flat_region_ends_where_the_loss_is_so_much_higher(plan: lf.Plan) -> None:
     got = plan.flat(0.002)
     for n in got.ranges["N"]:
@@ -129,6 +148,17 @@ def test_frontier_and_exponents(plan: lf.Plan) -> None:
     assert np.isnan(cheapest.table["N"]).tolist() == [True, False]
 
 
+def test_lines_tell_how_far_they_are(plan: lf.Plan) -> None:
+    seen: list[tuple[int, int]] = []
+    plan.frontier([1e20, 1e22], progress=lambda *done: seen.append(done))
+    served = lf.plan("chinchilla", 1e22, params=BASE, cost="6*N*D + 2*N*D_inf",
+                     over={"D_inf": 1e11})  # fmt: skip
+    frontier.over_values(
+        served, "D_inf", [1e10, 1e12, 1e13], progress=lambda *done: seen.append(done)
+    )
+    assert seen == [(1, 2), (2, 2), (1, 3), (2, 3), (3, 3)]
+
+
 def test_more_serving_makes_smaller_models_and_contours_have_one_loss() -> None:
     plan = lf.plan("chinchilla", target_loss=2.1, params=BASE, cost="6*N*D + 2*N*D_inf",
                    over={"D_inf": 1e11})  # fmt: skip
@@ -140,6 +170,12 @@ def test_more_serving_makes_smaller_models_and_contours_have_one_loss() -> None:
     of_n = BASE["alpha"] * BASE["A"] / n ** BASE["alpha"]
     of_d = BASE["beta"] * BASE["B"] / d ** BASE["beta"]
     np.testing.assert_allclose(of_n / of_d, 1 + line.at / (3 * d), rtol=1e-8)
+    for call in (
+        lambda: frontier.over_values(plan, "D_inf", []),
+        lambda: frontier.iso_loss(plan, 2.1, "N", [1e9, math.nan]),
+    ):
+        with pytest.raises(lf.InputError, match="must be finite numbers, at least one"):
+            call()
     contour = frontier.iso_loss(plan, 2.1, "N", [1e9, plan["N"], 1e12])
     assert np.isnan(contour["D"][0])
     np.testing.assert_allclose(contour["loss"][1:], 2.1, rtol=1e-10)

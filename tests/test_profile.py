@@ -40,6 +40,21 @@ def test_of_a_linear_law_is_the_t_interval() -> None:
         assert found.interval(0.9) == pytest.approx(expected_derived, rel=1e-5)
 
 
+def test_the_sandwich_dispersion_gives_the_interval_of_the_sandwich() -> None:
+    fit = line_fit()
+    expected = fit.covariance("sandwich").intervals(0.9)
+    for name, found in fit.profiles(dispersion="sandwich").items():
+        assert found.interval(0.9) == pytest.approx(expected[name], rel=1e-7)
+    derived = fit.derived("a + 2 * b", 0.9, kind="sandwich").interval
+    for what in ("a + 2 * b", lambda p: p["a"] + 2 * p["b"]):
+        found = fit.profile(what, dispersion="sandwich")
+        assert found.interval(0.9) == pytest.approx(derived, rel=1e-5)
+    fitted = line_fit(scale="fitted")
+    wide, narrow = (fitted.standard_errors(k)["scale"] for k in ("sandwich", "hessian"))
+    found = fitted.profile("scale", dispersion="sandwich")
+    assert found.dispersion == pytest.approx((wide / narrow) ** 2, rel=1e-9)
+
+
 def test_agrees_with_minos(runs: lf.Runs) -> None:
     iminuit = pytest.importorskip("iminuit")
     fit = lf.fit("chinchilla", runs, loss=lf.Squared())
@@ -147,6 +162,17 @@ def test_a_direction_without_influence_is_open() -> None:
     assert high - low < 0.02
 
 
+def test_a_quantity_is_followed_to_where_it_turns() -> None:
+    fit = line_fit()
+    turn = fit.params["a"] + fit.standard_errors()["a"]
+    found = fit.profile(lambda p: -((p["a"] - turn) ** 2))
+    assert found.ends == ("reached", "failed")
+    assert "could not be followed above" in found.warnings[0]
+    assert math.isnan(found.interval(0.95)[1])
+    assert found.values[-1] <= 0.0
+    assert 0.8 < found.root[-1] < 1.0
+
+
 def test_a_lower_minimum_is_reported() -> None:
     """A fit from one start in the wrong valley; its profile crosses over into the right one."""
     g = np.random.default_rng(2)
@@ -163,8 +189,9 @@ def test_a_lower_minimum_is_reported() -> None:
     assert "not at the minimum" in found.warnings[0]
     again = lf.fit(law, table, starts=[found.better], **settings)
     assert again.objective == pytest.approx(right.objective)
-    with pytest.warns(UserWarning, match="not at the minimum"):
+    with pytest.warns(UserWarning, match="not at the minimum") as seen:
         wrong.intervals(dispersion=20.0)
+    assert seen[0].filename == __file__
 
 
 def test_derived_quantities_three_ways(free_fit: lf.Fit) -> None:

@@ -96,6 +96,10 @@ def test_every_protocol_says_what_it_is(name: str) -> None:
     assert recipe.optimiser.text
     assert str(recipe).startswith(f"{name}: {recipe.source.title}")
     assert all(flaw in str(recipe) for flaw in recipe.flaws)
+    lines = str(recipe).splitlines()
+    assert (f", arXiv {recipe.source.arxiv}," in lines[0]) == bool(recipe.source.arxiv)
+    assert lines[2].endswith(", scale fitted") == (recipe.scale == "fitted")
+    assert (lines[3] == "starts: not recorded") == (recipe.starts == "auto")
     assert parse_loss(recipe.loss.to_dict()) == recipe.loss
     law = as_law(recipe.law)
     if law.declared_variables is not None and isinstance(recipe.starts, (lf.Grid, dict)):

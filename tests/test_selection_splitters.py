@@ -215,8 +215,8 @@ def test_pairs_of_rows_and_of_masks() -> None:
     assert cuts([], [2, 1, 0, 3]) == [([], [2, 1, 0, 3])]  # as many as rows: still row numbers
     for train, words in (
         (first[:3], "masks of all rows"),
-        ([0, -1], "from 0 to 3"),
-        ([4], "from 0 to 3"),
+        ([0, -1], "gives row -1; rows go from 0 to 3"),
+        ([0, 4], "gives row 4; rows go from 0 to 3"),
     ):
         with pytest.raises(lf.InputError, match=words):
             cuts(train, [3])

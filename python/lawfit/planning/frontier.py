@@ -100,14 +100,19 @@ def checked_limits(problem: PlanProblem, limits: Iterable[float]) -> Floats:
         If one is not finite, or a budget is not above zero.
     """
     by = "budget" if problem.budget is not None else "target"
-    try:
-        at = np.array(list(limits), dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"{by}s = {limits!r} must be a sequence of numbers") from None
-    if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
-        raise InputError(f"{by}s must be finite numbers, at least one")
+    at = _numbers(f"{by}s", limits)
     if by == "budget" and (at <= 0.0).any():
         raise InputError(f"budget = {at[at <= 0.0][0]:g} must be above zero")
+    return at
+
+
+def _numbers(what: str, given: Iterable[float]) -> Floats:
+    try:
+        at = np.array(list(given), dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} = {given!r} must be a sequence of numbers") from None
+    if at.ndim != 1 or not len(at) or not np.isfinite(at).all():
+        raise InputError(f"{what} must be finite numbers, at least one")
     return at
 
 
@@ -188,7 +193,7 @@ def over_values(
         raise InputError(
             f"{name!r} is not fixed in this plan; fixed: {', '.join(problem.fixed) or 'nothing'}"
         )
-    at = np.array(list(values), dtype=float)
+    at = _numbers(name, values)
     problems = [replace(problem, fixed={**problem.fixed, name: float(v)}) for v in at]
     return _along(name, at, problems, plan, threads, progress)
 
@@ -231,7 +236,7 @@ def iso_loss(plan: Plan, loss: float, along: str, values: Iterable[float]) -> di
         raise InputError(
             f"{along!r} has no range in this plan; with a range: {', '.join(problem.ranges)}"
         )
-    at = np.array(list(values), dtype=float)
+    at = _numbers(along, values)
     ranges = {n: r for n, r in problem.ranges.items() if n != along}
     problems = [
         replace(

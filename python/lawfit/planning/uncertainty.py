@@ -275,12 +275,11 @@ def regret(
     values = plan.complete(point)
     here = plan.evaluate(**point)
     columns = {n: np.array([v]) for n, v in {**problem.params, **values}.items()}
-    broken = [
-        k.text
-        for k in problem.limits
-        if not evaluate_columns(k.left, columns)[0]
-        <= evaluate_columns(k.right, columns)[0] * (1 + 1e-9)
-    ]
+    broken = []
+    for limit in problem.limits:
+        left, right = (evaluate_columns(side, columns)[0] for side in (limit.left, limit.right))
+        if not left <= right + 1e-9 * abs(right):
+            broken.append(limit.text)
     for name, (low, high) in problem.ranges.items():
         if not low * (1 - 1e-9) <= values[name] <= high * (1 + 1e-9):
             broken.append(f"{low:g} <= {name} <= {high:g}")

@@ -456,8 +456,9 @@ def _row_numbers(given: Any, n: int) -> Rows:
         rows = np.flatnonzero(rows)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise InputError("a splitter must give row numbers (integers) or masks of all rows")
-    if rows.size and not (rows.min() >= 0 and rows.max() < n):
-        raise InputError(f"a splitter gives row {int(rows.max())}; rows go from 0 to {n - 1}")
+    outside = rows[(rows < 0) | (rows >= n)]
+    if outside.size:
+        raise InputError(f"a splitter gives row {outside[0]}; rows go from 0 to {n - 1}")
     return rows.astype(np.intp)
 
 
