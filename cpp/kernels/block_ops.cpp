@@ -148,8 +148,8 @@ void unary_forward(int n, const double* LAWFIT_RESTRICT a, double* LAWFIT_RESTRI
 
 // Where nothing flows nothing arrives: neither a zero adjoint times an infinite slope nor the reverse is NaN.
 LAWFIT_INLINE double flow(double adjoint, double slope) {
-    const double product =
-        slope == 0.0 ? 0.0 : adjoint * slope;  // two selections are vectorised, an or is not
+    // Two selections are vectorised, an or is not.
+    const double product = slope == 0.0 ? 0.0 : adjoint * slope;
     return adjoint == 0.0 ? 0.0 : product;
 }
 
