@@ -28,11 +28,12 @@ struct MultistartResult {
 // For each start, (count, dimension) row-major, the first one that is the same to the bit, or -1.
 std::vector<long> earlier_same(const double* starts, long count, int dimension);
 
-// starts: (count, dimension) row-major. Every start is followed to its end or, with early_stop, until
-// it meets the way of an earlier one (paths.hpp), whose end it then shares; one that is an earlier start
-// to the bit is not run at all. Some are followed to their ends all the same. Where one ends elsewhere, or at an end not seen before, the claims that would not be
-// made with its path known are withdrawn and their starts run again; where claims prove wrong too often,
-// all are, and nearness is judged more strictly. Results are the same bits for any number of threads.
+// starts: (count, dimension) row-major. Every start is followed to its end or, with early_stop,
+// until it meets the way of an earlier one (paths.hpp), whose end it then shares; one that is an
+// earlier start to the bit is not run at all. Some are followed to their ends all the same. Where
+// one ends elsewhere, or at an end not seen before, the claims that would not be made with its path
+// known are withdrawn and their starts run again; where claims prove wrong too often, all are, and
+// nearness is judged more strictly. Results are the same bits for any number of threads.
 MultistartResult multistart(const Objective& objective, const double* starts, long count,
                             const SolverOptions& options, bool early_stop, int threads,
                             Monitor& monitor);
