@@ -458,10 +458,8 @@ class Problem:
         s = self.settings
         rows: Any = slice(None)
         if screening and self.runs.n > SCREENED:
-            n = self.runs.n if s.weights is None else np.count_nonzero(s.weights)
-            rows = np.linspace(0, n - 1, min(SCREENED, n)).astype(int)
-            if s.weights is not None:
-                rows = np.flatnonzero(s.weights)[rows]
+            known = np.arange(self.runs.n) if s.weights is None else np.flatnonzero(s.weights)
+            rows = known[np.linspace(0, len(known) - 1, min(SCREENED, len(known))).astype(int)]
         bounds = [self.coordinate_bounds(n) for n in self.free]
         typical = self._typical(starts)
         if s.scale == "fitted":
